@@ -1,0 +1,312 @@
+//! `PUB` and `HPUB`: the hot path, from a decoded operation to the ports of its receivers, synchronous and in one piece.
+//!
+//! 1 map the subject · 2 find its destination (cached with the verdict of the permissions) · 3 check the reply ·
+//! 4 deliver to each subscription and to one member of each queue group · 5 tell a requester that nobody is there
+
+use std::{mem, sync::Arc};
+
+use bytes::Bytes;
+use firn_auth::account::AccountId;
+use firn_router::{Body, Delivered, Found, Message, Picker, Route, Subscription};
+use firn_subject::{mapping::Mapped, subject};
+use firn_wire::client::{connect::Connect, decode::Publish, encode};
+
+use crate::{Close, CloseReason, Link, Session, Turn, gather::SHARED_BYTES_MIN, quote::Quoted};
+
+/// Subjects that only servers may publish to: replies by way of gateways, in their newer and older form.
+const RESERVED_SUBJECTS: [&[u8]; 2] = [b"_GR_.", b"$GR."];
+/// Subjects that only servers and the system account may publish to.
+const SYSTEM_SUBJECTS: &[u8] = b"$NRG.";
+/// Reply subjects that only servers may ask for.
+const RESERVED_REPLIES: [&[u8]; 4] = [b"_R_.", b"$JS.ACK.", b"_GR_.", b"$GR."];
+
+/// What the cache keeps of a subject: the verdict of the permissions, and who receives it.
+#[derive(Debug)]
+pub(crate) enum Destination<P> {
+    /// Deliver.
+    Route(Route<P>),
+    /// This client may not publish there.
+    Denied,
+}
+
+impl<P: Link> Session<P> {
+    /// Publishes what stands in the read buffer.
+    #[inline]
+    pub(crate) fn publish(&mut self, publish: &Publish<'_>, turn: &mut Turn<'_, P>) -> Result<(), Close> {
+        self.publish_body(publish, None, turn)
+    }
+
+    /// Publishes a body that was gathered into memory of its own.
+    pub(crate) fn publish_shared(
+        &mut self,
+        publish: &Publish<'_>,
+        body: &Bytes,
+        turn: &mut Turn<'_, P>,
+    ) -> Result<(), Close> {
+        self.publish_body(publish, Some(body), turn)
+    }
+
+    #[inline]
+    fn publish_body(
+        &mut self,
+        publish: &Publish<'_>,
+        shared: Option<&Bytes>,
+        turn: &mut Turn<'_, P>,
+    ) -> Result<(), Close> {
+        let line = &publish.line;
+        self.received.messages += 1;
+        self.received.bytes += line.total_bytes as u64;
+        if line.header_bytes > 0 && !self.connect.headers {
+            return Err(Close::silently(CloseReason::ProtocolViolation));
+        }
+        if self.connect.pedantic && !subject::is_valid_literal(line.subject) {
+            self.complain("Invalid Publish Subject", turn);
+        }
+        self.show_interest();
+        if self.has_mappings() {
+            return match self.map(line.subject) {
+                Mapped::Unchanged => self.route(line.subject, publish, shared, turn),
+                Mapped::To(subject) => self.route(&subject, publish, shared, turn),
+                Mapped::Dropped => Ok(()),
+            };
+        }
+        self.route(line.subject, publish, shared, turn)
+    }
+
+    /// Mappings belong to `$G`; most servers have none.
+    #[inline]
+    fn has_mappings(&self) -> bool {
+        !self.settings.mappings.is_empty() && self.account.id == AccountId::GLOBAL
+    }
+
+    #[cold]
+    fn map(&mut self, subject: &[u8]) -> Mapped {
+        self.settings.mappings.apply(subject, None, self.picker.next_u64())
+    }
+
+    /// Finds who receives `subject`, under which the message goes on, and delivers.
+    #[inline]
+    fn route(
+        &mut self,
+        subject: &[u8],
+        publish: &Publish<'_>,
+        shared: Option<&Bytes>,
+        turn: &mut Turn<'_, P>,
+    ) -> Result<(), Close> {
+        let found = match self.cache.find(&self.account, subject) {
+            Some(found) => Some(found),
+            None => self.resolve(subject),
+        };
+        let destination = match found {
+            Some(found) => self.cache.value(found),
+            None => self.uncached.as_ref().expect("what the cache does not keep is kept here"),
+        };
+        let Destination::Route(route) = destination else {
+            return self.publish_by_grant(subject, publish, shared, turn);
+        };
+        if publish.line.reply.is_some_and(is_reserved_reply) {
+            return self.refuse_reply(publish.line.reply.unwrap_or_default(), turn);
+        }
+        if route.is_empty() && publish.line.reply.is_none() && !self.connect.verbose {
+            return Ok(());
+        }
+        let sender = Sender { id: self.origin.client_id, port: &self.port, connect: &self.connect };
+        let taken = sender.send(route, subject, publish, shared, &mut self.picker, &mut self.finished, turn);
+        if taken == 0 || !self.finished.is_empty() {
+            self.after(taken, subject, publish.line.reply, turn);
+        }
+        Ok(())
+    }
+
+    /// Searches who receives a subject, and whether this client may publish there at all; `None` when the cache does
+    /// not keep it.
+    #[inline(never)]
+    fn resolve(&mut self, subject: &[u8]) -> Option<Found> {
+        let place = self.account.generations.place(subject);
+        let stamp = self.account.stamp(place);
+        let destination = if self.may_publish(subject) {
+            Destination::Route(self.account.route(subject, &mut self.matches))
+        } else {
+            Destination::Denied
+        };
+        self.cache
+            .insert(subject, place, stamp, destination)
+            .map_err(|destination| self.uncached = Some(destination))
+            .ok()
+    }
+
+    /// What follows when nobody took a message, or a subscription took its last.
+    #[cold]
+    fn after(&mut self, taken: usize, subject: &[u8], reply: Option<&[u8]>, turn: &mut Turn<'_, P>) {
+        for subscription in mem::take(&mut self.finished) {
+            self.has_staged |= self.account.remove(&subscription);
+        }
+        if taken == 0
+            && self.connect.no_responders
+            && let Some(reply) = reply
+        {
+            self.answer_no_responders(subject, reply, turn);
+        }
+    }
+
+    /// A responder may answer where it was asked to, even where it may not publish otherwise.
+    #[cold]
+    fn publish_by_grant(
+        &mut self,
+        subject: &[u8],
+        publish: &Publish<'_>,
+        shared: Option<&Bytes>,
+        turn: &mut Turn<'_, P>,
+    ) -> Result<(), Close> {
+        let grants = self.receiver.as_ref().and_then(|receiver| receiver.grants.as_ref());
+        if self.is_reserved(subject) || !grants.is_some_and(|grants| grants.spend(subject, turn.now)) {
+            self.complain(&format!("Permissions Violation for Publish to {}", Quoted(subject)), turn);
+            return Ok(());
+        }
+        let route = self.account.route(subject, &mut self.matches);
+        let sender = Sender { id: self.origin.client_id, port: &self.port, connect: &self.connect };
+        let taken = sender.send(&route, subject, publish, shared, &mut self.picker, &mut self.finished, turn);
+        self.after(taken, subject, publish.line.reply, turn);
+        Ok(())
+    }
+
+    fn may_publish(&self, subject: &[u8]) -> bool {
+        if self.is_reserved(subject) {
+            return false;
+        }
+        match self.identity.as_ref().and_then(|identity| identity.permissions.as_ref()) {
+            Some(permissions) => permissions.may_publish(subject),
+            None => true,
+        }
+    }
+
+    fn is_reserved(&self, subject: &[u8]) -> bool {
+        RESERVED_SUBJECTS.iter().any(|reserved| subject.starts_with(reserved))
+            || (subject.starts_with(SYSTEM_SUBJECTS) && self.account.id != AccountId::SYSTEM)
+    }
+
+    #[cold]
+    fn refuse_reply(&self, reply: &[u8], turn: &mut Turn<'_, P>) -> Result<(), Close> {
+        self.complain(&format!("Permissions Violation for Publish with Reply of {}", Quoted(reply)), turn);
+        Ok(())
+    }
+
+    /// A requester that listens at its own reply subject learns at once that nobody answers. That is no message: it
+    /// does not count towards the limit of the subscription.
+    #[cold]
+    fn answer_no_responders(&mut self, subject: &[u8], reply: &[u8], turn: &mut Turn<'_, P>) {
+        let route = self.account.route(reply, &mut self.matches);
+        let is_own = |subscription: &&Arc<Subscription<P>>| subscription.port == self.port && !subscription.is_closed();
+        let Some(own) = route.plain.iter().find(is_own) else { return };
+        let mut notice = Vec::new();
+        encode::no_responders(&mut notice, reply, own.sid(), subject);
+        self.port.write(&notice, turn.batch);
+    }
+}
+
+/// Replies under these prefixes are refused; the first byte settles nearly all of them.
+#[inline]
+fn is_reserved_reply(reply: &[u8]) -> bool {
+    matches!(reply.first(), Some(b'_' | b'$')) && RESERVED_REPLIES.iter().any(|prefix| reply.starts_with(prefix))
+}
+
+/// Who sends, as far as receivers care.
+struct Sender<'a, P> {
+    id: u64,
+    port: &'a P,
+    connect: &'a Connect,
+}
+
+impl<P: Link> Sender<'_, P> {
+    /// Delivers to everybody; gives back how many took it, and adds subscriptions that took their last.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "the hot path hands down borrows of the session's fields one by one")]
+    fn send(
+        &self,
+        route: &Route<P>,
+        subject: &[u8],
+        publish: &Publish<'_>,
+        shared: Option<&Bytes>,
+        picker: &mut Picker,
+        finished: &mut Vec<Arc<Subscription<P>>>,
+        turn: &mut Turn<'_, P>,
+    ) -> usize {
+        if self.connect.verbose {
+            self.port.write(encode::OK, turn.batch);
+        }
+        let owned;
+        let body = match shared {
+            Some(bytes) => Body::Shared(bytes),
+            None if publish.body.len() >= SHARED_BYTES_MIN && route.fan_out() > 1 => {
+                owned = self.port.share(Bytes::copy_from_slice(publish.body));
+                Body::Shared(&owned)
+            }
+            None => Body::Borrowed(publish.body),
+        };
+        let message = Message {
+            subject,
+            reply: publish.line.reply,
+            header_bytes: publish.line.header_bytes,
+            header_token: publish.line.header_token,
+            total_token: publish.line.total_token,
+            tail: publish.tail,
+            body,
+            sender: self.id,
+            now: turn.now,
+        };
+        let mut taken = 0;
+        for subscription in &route.plain {
+            taken += usize::from(self.offer(subscription, &message, finished, turn.batch));
+        }
+        for members in &route.queues {
+            let first = if members.len() > 1 { picker.below(members.len()) } else { 0 };
+            let (before, from) = members.split_at(first);
+            let mut members = from.iter().chain(before);
+            // The first that takes it ends the search.
+            taken += usize::from(members.any(|member| self.offer(member, &message, finished, turn.batch)));
+        }
+        taken
+    }
+
+    /// True when the subscription took the message.
+    #[inline]
+    fn offer(
+        &self,
+        subscription: &Arc<Subscription<P>>,
+        message: &Message<'_>,
+        finished: &mut Vec<Arc<Subscription<P>>>,
+        batch: &mut P::Batch,
+    ) -> bool {
+        if !self.connect.echo && subscription.port == *self.port {
+            return false;
+        }
+        if let Some(receiver) = &subscription.receiver {
+            let denies = |filter: &Arc<firn_auth::permission::Permissions>| {
+                !filter.may_deliver(message.subject, subscription.queue())
+            };
+            if receiver.filter.as_ref().is_some_and(denies) {
+                return false;
+            }
+        }
+        match subscription.port.deliver(subscription, message, batch) {
+            Delivered::Refused => return false,
+            Delivered::Taken => {}
+            Delivered::TakenLast => finished.push(Arc::clone(subscription)),
+        }
+        if let (Some(receiver), Some(reply)) = (&subscription.receiver, message.reply)
+            && let Some(grants) = &receiver.grants
+        {
+            grants.grant(reply, message.now);
+        }
+        true
+    }
+}
+
+impl<P: Link> Session<P> {
+    pub(crate) fn limits(&self) -> firn_wire::client::decode::Limits {
+        firn_wire::client::decode::Limits {
+            control_line_bytes_max: self.settings.control_line_bytes_max,
+            payload_bytes_max: Some(self.settings.payload_bytes_max),
+        }
+    }
+}
