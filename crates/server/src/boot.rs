@@ -1,0 +1,238 @@
+//! From options to a running server and back: the state is built, listeners are opened, tasks are started and ended.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use firn_config::{HandshakeFirst, Options, Rejection};
+use firn_session::{Accounts, CloseReason};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    accept, clock,
+    conn::{budget::Budget, registry::Registry},
+    embed::{Running, StartError},
+    entropy,
+    events::{self, Events},
+    files::{self, Listening, PortsFile},
+    keeper,
+    keys::ServerKeys,
+    listen::listen,
+    machine,
+    monitor::{self, Monitor},
+    passwords::Passwords,
+    settings::{server_name, settings},
+    source::{ConfigSource, Loaded},
+    state::{Phase, State, Totals},
+    tls::Tls,
+    version,
+};
+
+/// Longest that a shutdown waits for connections to end; each has a deadline of its own that is shorter.
+const DISCONNECT_MAX: Duration = Duration::from_secs(5);
+/// Files that the server needs besides one for each client.
+const OWN_FILES: u64 = 64;
+
+/// Starts a server.
+///
+/// # Errors
+/// See [`StartError`]; nothing is left running.
+pub(crate) async fn boot(
+    source: ConfigSource,
+    loaded: Loaded,
+    outbox_bytes_max: Option<usize>,
+) -> Result<Running, StartError> {
+    let Loaded { mut options, digest, mut warnings } = loaded;
+    let keys = ServerKeys::generate().map_err(|_| StartError::System("no entropy".to_owned()))?;
+    // What is wrong with the options is said before anything is opened.
+    warnings.extend(firn_config::validate(&options).map_err(|errors| Rejection { warnings: Vec::new(), errors })?);
+    settings(&options, &keys, 0, None).map_err(StartError::Option)?;
+    let tls = load_tls(&options).map_err(StartError::Option)?;
+
+    tracing::info!("Starting nats-server");
+    tracing::info!("  Version:  {}", version::NATS);
+    tracing::info!("  Git:      [{}]", if version::COMMIT.is_empty() { "not set" } else { version::COMMIT });
+    tracing::info!("  Firn:     {}, a NATS server in Rust", version::FIRN);
+    tracing::info!("  Name:     {}", server_name(&options, &keys));
+    tracing::info!("  ID:       {}", keys.id);
+    if let (Some(file), Some(digest)) = (source.file(), &digest) {
+        tracing::info!("Using configuration file: {file} ({digest})");
+    }
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    warn_of_few_files(options.max_connections);
+    firn_config::check_start(&options).map_err(StartError::Fatal)?;
+
+    let listener = listen_for_clients(&options.host, options.port).await?;
+    let client_address = listener.local_addr().map_err(|error| StartError::System(error.to_string()))?;
+    // From here on "any free port" is the one that was free; a reload compares with it.
+    options.port = client_address.port().into();
+    let settings = settings(&options, &keys, client_address.port(), None).map_err(StartError::Option)?;
+    let monitoring = listen_for_monitoring(&options, tls.as_ref()).await?;
+    let (events, happenings) = Events::new();
+    let state = Arc::new(State {
+        keys,
+        client_address,
+        start: clock::timestamp(),
+        started: clock::monotonic(),
+        settings: ArcSwap::from_pointee(settings),
+        config_loaded: ArcSwap::from_pointee(clock::timestamp()),
+        config_digest: ArcSwapOption::new(digest.map(Arc::new)),
+        accounts: Arc::new(Accounts::new(entropy::seed())),
+        registry: Registry::new(usize::try_from(options.max_closed_clients).unwrap_or(usize::MAX)),
+        budget: Arc::new(Budget::new(outbox_bytes_max.unwrap_or_else(half_of_memory))),
+        passwords: Passwords::start().map_err(|error| StartError::System(error.to_string()))?,
+        events,
+        totals: Totals::default(),
+        monitor: Monitor::default(),
+        phase: watch::Sender::new(Phase::Serving),
+        source,
+        panic_subject: panic_subject(),
+        tls: ArcSwapOption::new(tls.map(Arc::new)),
+        options: ArcSwap::from_pointee(options),
+    });
+
+    let files = write_files(&state, monitoring.as_ref())?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keeper::run(Arc::clone(&state)));
+    let requests = events::listen(&state);
+    tasks.spawn(accept::accept(Arc::clone(&state), listener));
+    run_until_stopped(&mut tasks, &state, events::run(Arc::clone(&state), happenings, requests));
+    let monitor_address = monitoring.as_ref().map(|monitoring| monitoring.address);
+    if let Some(monitoring) = monitoring {
+        let host = state.options.load().monitor_host().to_owned();
+        tracing::info!("Starting {} monitor on {host}:{}", monitoring.scheme, monitoring.address.port());
+        let base_path = state.options.load().monitor.base_path.clone();
+        let served = Arc::clone(&state);
+        run_until_stopped(&mut tasks, &state, async move {
+            monitor::serve(served, monitoring.listener, &base_path, monitoring.tls).await;
+        });
+    }
+    tracing::info!("Listening for client connections on {}:{}", state.options.load().host, client_address.port());
+    if let Some(tls) = &state.options.load().tls {
+        tracing::info!("TLS required for client connections");
+        if tls.handshake_first == HandshakeFirst::Yes {
+            tracing::warn!("Clients that are not using \"TLS Handshake First\" option will fail to connect");
+        }
+    }
+    tracing::info!("Server is ready");
+    Ok(Running { state, monitor_address, tasks, ports_file: files })
+}
+
+/// Writes the files by which others find the process.
+fn write_files(state: &State, monitoring: Option<&Monitoring>) -> Result<Option<PortsFile>, StartError> {
+    let options = state.options.load();
+    if let Some(path) = &options.pid_file {
+        files::write_pid(path).map_err(|error| StartError::Fatal(format!("Could not write pidfile: {error}")))?;
+    }
+    let Some(folder) = &options.ports_file_dir else { return Ok(None) };
+    let scheme = if state.settings.load().info.tls_required { "tls" } else { "nats" };
+    let clients = Listening { role: "nats", scheme, address: state.client_address };
+    let monitoring = monitoring.map(|monitoring| Listening {
+        role: "monitoring",
+        scheme: monitoring.scheme,
+        address: monitoring.address,
+    });
+    let listening: Vec<Listening> = [clients].into_iter().chain(monitoring).collect();
+    match PortsFile::write(folder, &listening) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) => {
+            tracing::error!("Error writing ports file ({folder}): {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Whether what the options name can be opened, for a check of the configuration without a start.
+///
+/// # Errors
+/// The operator's fault.
+pub fn check(options: &Options) -> Result<(), String> {
+    // A block without certificates is an error of the start, not of the text.
+    if options.tls.as_ref().is_none_or(|tls| tls.certificates.is_empty()) {
+        return Ok(());
+    }
+    load_tls(options).map(drop)
+}
+
+/// TLS for clients, if the options ask for it.
+///
+/// # Errors
+/// The operator's fault.
+pub(crate) fn load_tls(options: &Options) -> Result<Option<Tls>, String> {
+    let Some(tls) = &options.tls else { return Ok(None) };
+    let tls = Tls::load(tls, options.allow_non_tls)?;
+    tls.warn_of_end(clock::timestamp());
+    Ok(Some(tls))
+}
+
+/// Runs `work` until it is done or the server stops.
+fn run_until_stopped(tasks: &mut JoinSet<()>, state: &State, work: impl Future<Output = ()> + Send + 'static) {
+    let mut phase = state.phase.subscribe();
+    tasks.spawn(async move {
+        // Nothing is lost when the stop comes first: what `work` holds ends with it.
+        tokio::select! {
+            () = work => {}
+            _ = phase.wait_for(|&phase| phase == Phase::Stopping) => {}
+        }
+    });
+}
+
+/// A monitoring listener that is open.
+struct Monitoring {
+    listener: TcpListener,
+    address: SocketAddr,
+    scheme: &'static str,
+    tls: Option<TlsAcceptor>,
+}
+
+async fn listen_for_monitoring(options: &Options, tls: Option<&Tls>) -> Result<Option<Monitoring>, StartError> {
+    let (port, scheme) = match (options.monitor.http_port, options.monitor.https_port) {
+        (0, 0) => return Ok(None),
+        (0, port) => (port, "https"),
+        (port, _) => (port, "http"),
+    };
+    let tls = tls.filter(|_| scheme == "https").map(Tls::https);
+    let listener = listen_for_clients(options.monitor_host(), port).await?;
+    let address = listener.local_addr().map_err(|error| StartError::System(error.to_string()))?;
+    Ok(Some(Monitoring { listener, address, scheme, tls }))
+}
+
+async fn listen_for_clients(host: &str, port: i64) -> Result<TcpListener, StartError> {
+    listen(host, port).await.map_err(|source| StartError::Listen { address: format!("{host}:{port}"), source })
+}
+
+/// Takes no more clients and waits until those that are here have left.
+pub(crate) async fn stop(state: &State) {
+    events::tell_shutdown(state);
+    state.advance(Phase::Stopping);
+    disconnect_all(state);
+    if tokio::time::timeout(DISCONNECT_MAX, state.registry.emptied()).await.is_err() {
+        tracing::warn!(left = state.registry.len(), "Some clients did not leave in time");
+    }
+}
+
+/// Asks every client's task to end; what waits for the client is still sent.
+pub(crate) fn disconnect_all(state: &State) {
+    for client in state.registry.open() {
+        client.outbox.end(CloseReason::ServerShutdown);
+    }
+}
+
+fn half_of_memory() -> usize {
+    usize::try_from(machine::memory_bytes() / 2).unwrap_or(usize::MAX)
+}
+
+fn warn_of_few_files(max_connections: u64) {
+    if let Some(files) = machine::raise_open_files()
+        && max_connections.saturating_add(OWN_FILES) > files
+    {
+        tracing::warn!("max_connections is {max_connections}, but the system allows {files} open files");
+    }
+}
+
+/// A publish to this subject panics: for the test that this ends one connection only.
+fn panic_subject() -> Option<Box<[u8]>> {
+    std::env::var("FIRN_INJECT_PANIC_SUBJECT").ok().filter(|text| !text.is_empty()).map(|text| text.into_bytes().into())
+}
