@@ -1,0 +1,4 @@
+//! libFuzzer over `firn_wire::fuzzing::client_protocol`, which says what must hold.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| firn_wire::fuzzing::client_protocol(data));
