@@ -102,22 +102,22 @@ pub(crate) fn half_a_control_line_costs_little_before_sign_in(binary: &Binary) -
     Ok(CONNECTIONS)
 }
 
-pub(crate) fn a_million_subscriptions_are_served_and_their_memory_is_used_again(binary: &Binary) -> Checked {
+pub(crate) fn a_million_subscriptions_are_served_and_their_memory_is_given_back(binary: &Binary) -> Checked {
     const SUBSCRIPTIONS: u64 = 1_000_000;
     const AT_ONCE: u64 = 10_000;
     const EACH_BYTES_MAX: u64 = 640;
     let server = Process::start(binary, &Launch::default());
     let mut witness = Client::connect(server.address());
     let before = server.memory_bytes();
-    let mut full = [0; 2];
-    for full in &mut full {
+    // Twice, since what the first round leaves behind must not add up.
+    for _ in 0..2 {
         let mut client = Client::connect(server.address());
         for first in (0..SUBSCRIPTIONS).step_by(usize::try_from(AT_ONCE).unwrap()) {
             let lines: String = (first..first + AT_ONCE).map(|n| format!("SUB device.{n}.state {n}\r\n")).collect();
             client.send(lines);
         }
         client.sync();
-        *full = server.memory_bytes();
+        let full = server.memory_bytes();
         let each = full.saturating_sub(before) / SUBSCRIPTIONS;
         assert!(each <= EACH_BYTES_MAX, "{each} bytes a subscription");
         assert_eq!(server.page("/varz")["subscriptions"].as_u64().map(|count| count >= SUBSCRIPTIONS), Some(true));
@@ -129,10 +129,9 @@ pub(crate) fn a_million_subscriptions_are_served_and_their_memory_is_used_again(
             server.page("/varz")["subscriptions"].as_u64().is_some_and(|count| count < AT_ONCE)
         });
         witness.sync();
+        let few = before + (full - before) / 3;
+        eventually("their memory went back to the system", || server.memory_bytes() <= few);
     }
-    // The allocator keeps freed memory for its next use, so what counts is that a second million needs no more.
-    let [first, second] = full;
-    assert!(second <= first + (first - before) / 4, "{before} bytes, then {first}, then {second}");
     Ok(usize::try_from(SUBSCRIPTIONS).unwrap())
 }
 

@@ -50,7 +50,7 @@ faults! {
     Together input::an_endless_control_line_is_refused;
     Together input::a_payload_longer_than_announced_ends_only_its_sender;
     Alone input::half_a_control_line_costs_little_before_sign_in;
-    Alone input::a_million_subscriptions_are_served_and_their_memory_is_used_again;
+    Alone input::a_million_subscriptions_are_served_and_their_memory_is_given_back;
 
     Together sign_in::half_a_connect_is_cut_off_at_the_authentication_timeout;
     Together sign_in::clients_that_send_byte_by_byte_are_cut_off_at_the_authentication_timeout;

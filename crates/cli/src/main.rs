@@ -9,6 +9,7 @@
 //! Not here: what the server does with its options. The commands know nothing of the inside of a server, so that they
 //! work against any.
 
+mod allocator;
 mod cmd;
 mod server;
 
@@ -25,10 +26,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-
-/// Connections come and go on all threads: the system's allocator keeps more of what they leave.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

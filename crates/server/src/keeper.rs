@@ -7,14 +7,12 @@ use firn_session::CloseReason;
 
 use crate::{
     clock,
-    conn::client::Client,
+    conn::{client::Client, outbox::Status},
     state::{Phase, State},
 };
 
 /// Who took nothing for so long makes no progress.
 const STUCK: Duration = Duration::from_millis(100);
-/// Time for a client that was ended to give its memory back.
-const RELEASE: Duration = Duration::from_millis(5);
 
 /// Watches until the server stops.
 pub(crate) async fn run(state: Arc<State>) {
@@ -25,49 +23,43 @@ pub(crate) async fn run(state: Arc<State>) {
             () = state.budget.exceeded() => {}
             _ = phase.wait_for(|&phase| phase == Phase::Stopping) => return,
         }
-        while state.budget.excess() > 0 {
-            let candidates: Vec<_> = state.registry.open().into_iter().filter_map(Candidate::of).collect();
-            if candidates.is_empty() {
+        let candidates = state.registry.open().into_iter().filter_map(Candidate::of).collect();
+        for Candidate { client, is_closing, .. } in ranked(candidates, clock::monotonic()) {
+            if state.budget.has_room() {
                 break;
             }
-            // As many at once as it takes: one at a time would lose the race against a large fan-out.
-            let mut excess = state.budget.excess();
-            for Candidate { client, pending, .. } in ranked(candidates, clock::monotonic()) {
+            if !is_closing {
                 tracing::warn!(
                     client = client.label(),
                     "Slow Consumer Detected: the memory for all clients is used up"
                 );
-                client.outbox.end(CloseReason::SlowConsumerPendingBytes);
-                excess = excess.saturating_sub(pending);
-                if excess == 0 {
-                    break;
-                }
             }
-            tokio::time::sleep(RELEASE).await;
+            client.outbox.discard(CloseReason::SlowConsumerPendingBytes);
         }
     }
 }
 
 struct Candidate<T> {
     client: T,
+    is_closing: bool,
     pending: usize,
     progress: Monotonic,
 }
 
 impl Candidate<Arc<Client>> {
-    /// None for who holds nothing or is on its way out.
+    /// None for who holds nothing.
     fn of(client: Arc<Client>) -> Option<Self> {
-        let status = client.outbox.status();
-        let is_candidate = status.pending > 0 && status.closing.is_none();
-        is_candidate.then_some(Candidate { client, pending: status.pending, progress: status.progress })
+        let Status { pending, progress, closing, .. } = client.outbox.status();
+        (pending > 0).then_some(Candidate { client, is_closing: closing.is_some(), pending, progress })
     }
 }
 
-/// First those that take nothing, then the others; among each, those with the most waiting first.
+/// First those that are ending anyway, then those that take nothing, then the others; among each, those with the most
+/// waiting first.
 fn ranked<T>(mut candidates: Vec<Candidate<T>>, now: Monotonic) -> Vec<Candidate<T>> {
     let rank = |candidate: &Candidate<T>| {
         let is_stuck = now.since(candidate.progress) > STUCK;
-        (Reverse(is_stuck), Reverse(candidate.pending))
+        (Reverse(candidate.is_closing), Reverse(is_stuck), Reverse(candidate.pending))
     };
     candidates.sort_by_key(rank);
     candidates
@@ -77,9 +69,11 @@ fn ranked<T>(mut candidates: Vec<Candidate<T>>, now: Monotonic) -> Vec<Candidate
 mod tests {
     use super::*;
 
-    fn check(clients: &[(&'static str, usize, u64)], expected: Option<&str>) {
-        let candidates = clients.iter().map(|&(client, pending, silent_ms)| Candidate {
+    /// Each with what waits for it, for how many milliseconds it took nothing, and whether it ends already.
+    fn check(clients: &[(&'static str, usize, u64, bool)], expected: Option<&str>) {
+        let candidates = clients.iter().map(|&(client, pending, silent_ms, is_closing)| Candidate {
             client,
+            is_closing,
             pending,
             progress: Monotonic::from_nanos((10_000 - silent_ms) * 1_000_000),
         });
@@ -91,7 +85,10 @@ mod tests {
     #[test]
     fn the_largest_of_those_that_take_nothing_goes_first() {
         check(&[], None);
-        check(&[("small", 10, 500), ("large", 20, 500), ("larger but reading", 30, 1)], Some("large"));
-        check(&[("small", 10, 5), ("large", 20, 5)], Some("large"));
+        let small = ("small", 10, 500, false);
+        let large = ("large", 20, 500, false);
+        check(&[small, large, ("larger but reading", 30, 1, false)], Some("large"));
+        check(&[("small", 10, 5, false), ("large", 20, 5, false)], Some("large"));
+        check(&[small, large, ("small and ending", 5, 5, true)], Some("small and ending"));
     }
 }

@@ -21,20 +21,28 @@ impl Budget {
         Budget { used: AtomicUsize::new(0), limit, exceeded: Notify::new() }
     }
 
-    /// Memory was taken; above the limit the [keeper](Budget::exceeded) is told.
-    pub(crate) fn take(&self, bytes: usize) {
-        if self.used.fetch_add(bytes, Relaxed) + bytes > self.limit {
+    /// Memory was taken; above the limit the [keeper](Budget::exceeded) is told, and the taker, who is to wait before
+    /// it takes more.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let is_scarce = self.used.fetch_add(bytes, Relaxed) + bytes > self.limit;
+        if is_scarce {
             self.exceeded.notify_one();
         }
+        is_scarce
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Relaxed);
     }
 
-    /// By how much the limit is exceeded.
-    pub(crate) fn excess(&self) -> usize {
-        self.used.load(Relaxed).saturating_sub(self.limit)
+    /// More is held than may be.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.used.load(Relaxed) > self.limit
+    }
+
+    /// So much is free that the keeper may rest.
+    pub(crate) fn has_room(&self) -> bool {
+        self.used.load(Relaxed) <= self.limit - self.limit / 16
     }
 
     /// Returns when the limit was exceeded.

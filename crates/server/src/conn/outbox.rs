@@ -31,16 +31,16 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::{
-    budget::Budget,
-    port::Port,
-    worker::{self, CHUNK_BYTES},
-};
+use super::{budget::Budget, port::Port, worker};
 
 /// Slices handed to one vectored write.
 const SLICES_MAX: usize = 64;
 /// A flusher gives up its turn after so many rounds; the client's own task goes on.
 const FLUSH_ROUNDS_MAX: usize = 4;
+/// The first chunk of who was quiet has this much.
+const CHUNK_BYTES_MIN: usize = 512;
+/// Every further one, while it stalls, is a page: what is freed in any order can be used again by anybody.
+const PAGE_BYTES: usize = 4 * 1024;
 /// Who is written so much at once gets chunks of full size; others begin small, since they may stall with them.
 const BUSY_BYTES_MIN: usize = 8 * 1024;
 
@@ -119,6 +119,8 @@ pub(crate) struct Pushed {
     pub(crate) pending: usize,
     /// The socket has not taken anything since then, if it is full.
     pub(crate) stuck_since: Option<Monotonic>,
+    /// It took memory that the budget does not have.
+    pub(crate) is_scarce: bool,
 }
 
 /// Why an outbox takes nothing.
@@ -157,10 +159,10 @@ impl Outbox {
         let must_flush = queue.bytes > 0 && !(queue.scheduled || queue.writing || queue.blocked);
         queue.scheduled |= must_flush;
         let stuck_since = queue.blocked.then_some(queue.progress);
-        let pushed = Pushed { must_flush, pending: queue.bytes, stuck_since };
+        let mut pushed = Pushed { must_flush, pending: queue.bytes, stuck_since, is_scarce: false };
         drop(queue);
         if grown > 0 {
-            self.budget.take(grown);
+            pushed.is_scarce = self.budget.take(grown);
         }
         Ok((value, pushed))
     }
@@ -315,6 +317,22 @@ impl Outbox {
         self.task.wake();
     }
 
+    /// Ends the client from outside as [`Outbox::end`] does, and frees what waits at once instead of when its task runs:
+    /// whoever needs the memory needs it now. What a writer has in hand stays until it is back.
+    pub(crate) fn discard(&self, reason: CloseReason) {
+        let mut queue = self.queue.lock();
+        queue.closing.get_or_insert(reason);
+        let chunks = queue.take_chunks();
+        let bytes: usize = chunks.iter().map(|chunk| chunk.rest().len()).sum();
+        let held: usize = chunks.iter().map(Chunk::held).sum();
+        queue.bytes -= bytes;
+        queue.held -= held;
+        drop(queue);
+        self.budget.give_back(held);
+        drop(chunks);
+        self.task.wake();
+    }
+
     /// Takes nothing more and frees what waits.
     pub(crate) fn close(&self) {
         let mut queue = self.queue.lock();
@@ -416,16 +434,16 @@ impl Queue {
         &mut self.open
     }
 
+    /// A chunk that holds bytes never moves. Who takes what it is sent gets full chunks, which go round; who stalls
+    /// gets little more than it needs, so that ten thousand of them do not hold ten thousand full chunks.
     #[inline(never)]
     fn make_room(&mut self, bytes: usize) {
-        let (length, capacity) = (self.open.len(), self.open.capacity());
-        if capacity > 0 && length + bytes <= CHUNK_BYTES {
-            self.open.reserve_exact((capacity * 2).clamp(length + bytes, CHUNK_BYTES) - length);
-            self.held += self.open.capacity() - capacity;
-            return;
-        }
         self.seal();
-        self.open = worker::take_chunk(bytes, self.busy || capacity > 0);
+        self.open = if self.busy && !self.blocked {
+            worker::take_chunk(bytes)
+        } else {
+            Vec::with_capacity(bytes.max(if self.bytes == 0 { CHUNK_BYTES_MIN } else { PAGE_BYTES }))
+        };
         self.held += self.open.capacity();
     }
 
@@ -545,10 +563,90 @@ impl Chunk {
         }
     }
 
+    /// Its memory, as the queue's `held` counts it.
+    fn held(&self) -> usize {
+        match self {
+            Chunk::Own { bytes, .. } => bytes.capacity(),
+            Chunk::Shared(_) => 0,
+        }
+    }
+
     fn skip(&mut self, count: usize) {
         match self {
             Chunk::Own { start, .. } => *start += count,
             Chunk::Shared(bytes) => drop(bytes.split_to(count)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Monotonic = Monotonic::from_nanos(0);
+
+    fn outbox_with(bytes: usize) -> (Outbox, Arc<Budget>) {
+        let budget = Arc::new(Budget::new(usize::MAX));
+        let outbox = Outbox::new(None, Arc::clone(&budget), NOW);
+        push(&outbox, bytes);
+        (outbox, budget)
+    }
+
+    fn push(outbox: &Outbox, bytes: usize) {
+        let append = |queue: &mut Queue| {
+            queue.buffer(bytes).extend(std::iter::repeat_n(b'x', bytes));
+            queue.appended(bytes);
+        };
+        outbox.push(NOW, append).unwrap();
+    }
+
+    /// Writes once, and does something else while the outbox is being written.
+    fn write_while(outbox: &Outbox, meanwhile: impl Fn(), result: Poll<io::Result<usize>>) -> Poll<()> {
+        let mut result = Some(result);
+        outbox.poll_write(NOW, |_| match result.take() {
+            Some(result) => {
+                meanwhile();
+                result
+            }
+            None => Poll::Pending,
+        })
+    }
+
+    #[test]
+    fn what_is_freed_while_somebody_writes_is_given_back_once() {
+        for result in [Poll::Ready(Ok(100)), Poll::Ready(Ok(40)), Poll::Pending] {
+            let (outbox, budget) = outbox_with(100);
+            let _ = write_while(&outbox, || outbox.close(), result);
+            assert_eq!((outbox.numbers().0, budget.numbers().0), (0, 0));
+            assert_eq!(outbox.push(NOW, |_| ()), Err(Refused));
+        }
+    }
+
+    #[test]
+    fn what_is_discarded_while_somebody_writes_stays_accounted_for() {
+        let (outbox, budget) = outbox_with(100);
+        let more = || {
+            push(&outbox, 1_000);
+            outbox.discard(CloseReason::SlowConsumerPendingBytes);
+        };
+        assert!(write_while(&outbox, more, Poll::Ready(Ok(40))).is_pending());
+        // The rest of what the writer had is back in the queue, and nothing else.
+        assert_eq!((outbox.numbers().0, budget.numbers().0), (60, CHUNK_BYTES_MIN));
+        outbox.discard(CloseReason::ClientClosed);
+        assert_eq!((outbox.numbers().0, budget.numbers().0), (0, 0));
+        assert_eq!(outbox.status().closing, Some(CloseReason::SlowConsumerPendingBytes));
+    }
+
+    #[test]
+    fn who_stalls_holds_little_more_than_what_waits() {
+        let (outbox, budget) = outbox_with(100);
+        assert_eq!(budget.numbers().0, CHUNK_BYTES_MIN);
+        assert!(write_while(&outbox, || (), Poll::Pending).is_pending());
+        for _ in 0..2_000 {
+            push(&outbox, 100);
+        }
+        let (pending, held) = (outbox.numbers().0, budget.numbers().0);
+        assert_eq!(pending, 200_100);
+        assert!(held <= pending + 2 * PAGE_BYTES + pending / 20, "{held}");
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Batch {
     unwritten: usize,
     /// The target that the publisher should wait for.
     pub(crate) behind: Option<Arc<Client>>,
+    /// The memory for all outboxes is used up.
+    is_scarce: bool,
     /// Deliveries to clients, and their bytes.
     pub(crate) messages: u64,
     pub(crate) message_bytes: u64,
@@ -71,6 +73,7 @@ impl Batch {
     /// Writes every touched outbox and begins anew.
     pub(crate) fn flush(&mut self) {
         self.bytes = 0;
+        self.is_scarce = false;
         self.write();
     }
 
@@ -86,6 +89,7 @@ impl Batch {
 
     fn add(&mut self, client: &Arc<Client>, pushed: Pushed, bytes: usize, now: Monotonic) {
         self.bytes += bytes;
+        self.is_scarce |= pushed.is_scarce;
         if pushed.must_flush {
             self.touched.push(Arc::clone(client));
         }
@@ -247,7 +251,7 @@ impl Link for Port {
     }
 
     fn is_full(batch: &Batch) -> bool {
-        batch.behind.is_some() || batch.bytes > BATCH_BYTES_MAX
+        batch.behind.is_some() || batch.is_scarce || batch.bytes > BATCH_BYTES_MAX
     }
 
     fn without_deliveries(&self, change: impl FnOnce()) {

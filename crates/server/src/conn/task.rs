@@ -36,7 +36,7 @@ const UNKNOWN_CLIENT_BYTES_MAX: usize = 16 * 1024;
 const DIRECT_READ_BYTES_MIN: usize = 16 * 1024;
 /// Reads before others on this thread get their turn.
 const TURNS_MAX: u32 = 8;
-/// Longest that a publisher waits for a target that is behind, per read batch.
+/// Longest that a publisher waits for a target that is behind or for memory, per read batch.
 const PACE_MAX: Duration = Duration::from_millis(10);
 /// How often it looks.
 const PACE_STEP: Duration = Duration::from_millis(1);
@@ -171,12 +171,17 @@ impl Connection {
         tokio::time::timeout_at(deadline, self.state.passwords.check(*check, address)).await.ok()
     }
 
+    /// Waits for the target that is behind, and for memory.
     async fn pace(&self, behind: Option<Arc<Client>>) {
-        let Some(behind) = behind else { return tokio::task::yield_now().await };
-        behind.counters.stalls.fetch_add(1, Relaxed);
-        self.state.totals.stalled_clients.fetch_add(1, Relaxed);
+        if let Some(behind) = &behind {
+            behind.counters.stalls.fetch_add(1, Relaxed);
+            self.state.totals.stalled_clients.fetch_add(1, Relaxed);
+        }
         let begin = clock::monotonic();
-        while behind.is_behind() && clock::monotonic().since(begin) < PACE_MAX {
+        tokio::task::yield_now().await;
+        while (self.state.budget.is_exceeded() || behind.as_ref().is_some_and(|behind| behind.is_behind()))
+            && clock::monotonic().since(begin) < PACE_MAX
+        {
             tokio::time::sleep(PACE_STEP).await;
         }
     }

@@ -4,12 +4,10 @@ use std::cell::RefCell;
 
 use super::port::Batch;
 
-/// A chunk grows to this size; larger bodies get a chunk of their own size.
+/// A full chunk; larger bodies get a chunk of their own size.
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 /// Bytes read at once.
 pub(crate) const READ_BYTES: usize = 128 * 1024;
-/// A chunk begins with this much, when no spare one is at hand.
-const CHUNK_BYTES_MIN: usize = 512;
 /// Spare chunks kept by a thread: 2 MiB.
 const SPARE_CHUNKS_MAX: usize = 32;
 
@@ -30,11 +28,11 @@ pub(crate) fn with<T>(turn: impl FnOnce(&mut Worker) -> T) -> T {
     WORKER.with_borrow_mut(turn)
 }
 
-/// An empty chunk with room for at least `bytes`; of full size for the busy.
+/// An empty chunk of full size, or of `bytes` if that is more.
 #[inline]
-pub(crate) fn take_chunk(bytes: usize, is_busy: bool) -> Vec<u8> {
-    if !is_busy || bytes > CHUNK_BYTES {
-        return Vec::with_capacity(bytes.max(CHUNK_BYTES_MIN));
+pub(crate) fn take_chunk(bytes: usize) -> Vec<u8> {
+    if bytes > CHUNK_BYTES {
+        return Vec::with_capacity(bytes);
     }
     SPARE_CHUNKS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
 }
