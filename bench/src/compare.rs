@@ -113,7 +113,7 @@ fn line(goal: &Goal, firn: &[Outcome], reference: &[Outcome], cores: Option<Gene
             let of_the_faster = if firn.median >= reference.median { cores.firn } else { cores.reference };
             of_the_faster >= GENERATOR_BOUND_CORES
         });
-    let verdict = verdict(goal.bound, ratio, is_generator_bound);
+    let verdict = verdict(goal.bound, firn.median, ratio, is_generator_bound);
     Ok(Line { figure: goal.figure, unit: goal.figure.unit(), firn, reference, ratio, goal: goal.bound, verdict })
 }
 
@@ -131,12 +131,12 @@ fn generator_median(outcomes: &[Outcome]) -> Option<f64> {
     median(&cores)
 }
 
-fn verdict(bound: Bound, ratio: Option<f64>, is_generator_bound: bool) -> Verdict {
-    let Some(ratio) = ratio else { return Verdict::None };
-    let is_met = match bound {
-        Bound::AtMost(goal) => ratio <= goal,
-        Bound::AtLeast(goal) => ratio >= goal,
-        Bound::Shown => return Verdict::None,
+fn verdict(bound: Bound, itself: f64, ratio: Option<f64>, is_generator_bound: bool) -> Verdict {
+    let is_met = match (bound, ratio) {
+        (Bound::AtMost(goal), Some(ratio)) => ratio <= goal,
+        (Bound::AtLeast(goal), Some(ratio)) => ratio >= goal,
+        (Bound::ItselfAtMost(goal), _) => itself <= goal,
+        (Bound::AtMost(_) | Bound::AtLeast(_), None) | (Bound::Shown, _) => return Verdict::None,
     };
     match (is_met, is_generator_bound) {
         (true, _) => Verdict::Met,
@@ -152,15 +152,17 @@ mod tests {
     #[test]
     fn a_goal_is_met_missed_or_beyond_the_generator() {
         fn check(bound: Bound, ratio: f64, is_generator_bound: bool, expected: Verdict) {
-            assert_eq!(verdict(bound, Some(ratio), is_generator_bound), expected, "{bound:?} {ratio}");
+            assert_eq!(verdict(bound, 300.0, Some(ratio), is_generator_bound), expected, "{bound:?} {ratio}");
         }
         check(Bound::AtMost(0.25), 0.25, false, Verdict::Met);
         check(Bound::AtMost(0.25), 0.26, false, Verdict::Missed);
         check(Bound::AtLeast(2.0), 2.0, true, Verdict::Met);
         check(Bound::AtLeast(2.0), 1.9, false, Verdict::Missed);
         check(Bound::AtLeast(2.0), 1.9, true, Verdict::GeneratorBound);
+        check(Bound::ItselfAtMost(300.0), 7.0, false, Verdict::Met);
+        check(Bound::ItselfAtMost(299.0), 0.1, false, Verdict::Missed);
         check(Bound::Shown, 7.0, false, Verdict::None);
-        assert_eq!(verdict(Bound::AtMost(1.0), None, false), Verdict::None);
+        assert_eq!(verdict(Bound::AtMost(1.0), 300.0, None, false), Verdict::None);
     }
 
     fn run(cpu: f64, rate: f64, cores: f64) -> Outcome {

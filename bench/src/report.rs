@@ -32,8 +32,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { machine, firn, reference, seconds_per_run, is_quick, is_pinned, rows } = self;
         writeln!(f, "Machine: {machine}.  ")?;
-        for Subject { name, path, version } in [firn, reference] {
-            writeln!(f, "{name}: version {version}, {path}.  ")?;
+        for Subject { name, version, .. } in [firn, reference] {
+            writeln!(f, "{name}: version {version}.  ")?;
         }
         let pinned = if *is_pinned { "server and generator pinned to a core each" } else { "nothing pinned" };
         writeln!(f, "Runs alternate; medians; {seconds_per_run} s measured per run of load; {pinned}.")?;
@@ -83,8 +83,9 @@ fn cells(line: &Line) -> String {
     );
     let ratio = line.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
     let goal = match line.goal {
-        Bound::AtMost(ratio) => format!("≤ {ratio}"),
-        Bound::AtLeast(ratio) => format!("≥ {ratio}"),
+        Bound::AtMost(ratio) => format!("≤ {ratio:.2}"),
+        Bound::AtLeast(ratio) => format!("≥ {ratio:.2}"),
+        Bound::ItselfAtMost(value) => format!("itself ≤ {}", figure.format(value)),
         Bound::Shown => String::new(),
     };
     let verdict = match line.verdict {
