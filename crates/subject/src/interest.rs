@@ -11,6 +11,7 @@ use std::{mem, ops::ControlFlow, sync::Arc};
 use self::{
     hash::HashKey,
     map::Map,
+    presence::Presence,
     trie::Trie,
     values::{Place, Values},
 };
@@ -21,6 +22,8 @@ mod trie;
 mod map;
 
 mod hash;
+
+mod presence;
 
 mod values;
 
@@ -33,6 +36,8 @@ pub struct Interest<V> {
     hash_key: HashKey,
     /// Patterns without wildcards, by their whole text.
     literal: Map<Values<V>>,
+    /// Tells of most other subjects that they are not in it.
+    presence: Presence,
     /// Patterns with wildcards, up to [`TRIE_TOKENS_MAX`] tokens.
     wildcard: Arc<Trie<V>>,
     /// Patterns with wildcards and more tokens than that, by their whole text.
@@ -68,6 +73,7 @@ impl<V> Interest<V> {
         Self {
             hash_key: HashKey::new(seed),
             literal: Map::default(),
+            presence: Presence::NONE,
             wildcard: Arc::default(),
             deep: Map::default(),
             len: 0,
@@ -156,6 +162,8 @@ impl<V> Interest<V> {
                 assert!(subject::is_valid_pattern(pattern), "a pattern is not valid");
                 assert_eq!(subject::is_literal(pattern), is_literal, "a pattern is in the wrong map");
                 assert!(is_literal || is_deep(pattern), "a shallow pattern is not in the trie");
+                let may_be_there = self.presence.may_hold(self.hash_key.hash(pattern));
+                assert!(may_be_there || !is_literal, "a literal pattern was not noted");
                 values.check_invariants();
                 len += values.len();
                 literal_patterns += usize::from(is_literal);
@@ -179,8 +187,13 @@ impl<V> Interest<V> {
         subject: &[u8],
         visit: &mut impl FnMut(&'a Values<V>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        if let Some(values) = self.literal.get(self.hash_key, subject) {
-            visit(values)?;
+        if !self.literal.is_empty() {
+            let hash = self.hash_key.hash(subject);
+            if self.presence.may_hold(hash)
+                && let Some(values) = self.literal.get_hashed(hash, subject)
+            {
+                visit(values)?;
+            }
         }
         self.wildcard.matches(self.hash_key, subject, visit)?;
         let mut flow = ControlFlow::Continue(());
@@ -219,6 +232,21 @@ impl<V: Clone> Interest<V> {
         };
         self.len += 1;
         *self.patterns_mut(part) += usize::from(is_new);
+        if is_new && matches!(part, Part::Literal) {
+            self.note(pattern);
+        }
+    }
+
+    /// Notes that a literal pattern is there; once in a while, all of them.
+    fn note(&mut self, pattern: &[u8]) {
+        if self.presence.note(self.hash_key.hash(pattern)) {
+            return;
+        }
+        let mut presence = Presence::with_room_for(self.literal_patterns);
+        self.literal.for_each(&mut |pattern, _| {
+            presence.note(self.hash_key.hash(pattern));
+        });
+        self.presence = presence;
     }
 
     /// Takes out the first value under exactly this pattern and queue group for which `is_it` holds.

@@ -64,9 +64,14 @@ impl<T> Map<T> {
     }
 
     pub(super) fn get(&self, hash_key: HashKey, key: &[u8]) -> Option<&T> {
-        let mut entry = &self.root;
         // A map of one key needs no hash.
-        let hash = if matches!(entry, Entry::Branch(_)) { hash_key.hash(key) } else { 0 };
+        let hash = if matches!(self.root, Entry::Branch(_)) { hash_key.hash(key) } else { 0 };
+        self.get_hashed(hash, key)
+    }
+
+    /// The same for who knows the key's hash already.
+    pub(super) fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<&T> {
+        let mut entry = &self.root;
         let probe = Probe { key, hash };
         let mut level = 0;
         loop {

@@ -361,3 +361,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn many_literal_patterns_that_come_and_go_are_all_found() {
+    let name = |number: u32| format!("inbox.{number}").into_bytes();
+    let mut interest = Interest::with_seed(3);
+    let mut snapshot = interest.clone();
+    for number in 0..20_000 {
+        interest.insert(&name(number), None, number);
+        if let Some(old) = number.checked_sub(500) {
+            assert_eq!(interest.remove(&name(old), None, |_| true), Some(old));
+        }
+        if number % 1_000 == 0 {
+            interest.check_invariants();
+            snapshot.check_invariants();
+            snapshot = interest.clone();
+        }
+    }
+    assert!((19_500..20_000).all(|number| interest.is_interested(&name(number))));
+    assert!((0..19_500).all(|number| !interest.is_interested(&name(number))));
+}
