@@ -49,9 +49,9 @@ struct Staged<P> {
 #[derive(Debug)]
 pub struct Route<P> {
     /// Everybody who receives each message.
-    pub plain: Box<[Arc<Subscription<P>>]>,
+    pub plain: Vec<Arc<Subscription<P>>>,
     /// Groups of which one member receives it.
-    pub queues: Box<[Box<[Arc<Subscription<P>>]>]>,
+    pub queues: Vec<Vec<Arc<Subscription<P>>>>,
 }
 
 impl<P> Route<P> {
@@ -142,12 +142,25 @@ impl<P: Port> Account<P> {
 
     /// Searches the interest as it is now. Take the stamp of `place` before, so that a change meanwhile shows.
     pub fn route(&self, subject: &[u8], scratch: &mut Matches<Arc<Subscription<P>>>) -> Route<P> {
-        self.matches.fetch_add(1, Relaxed);
-        self.visible.load().matches(subject, scratch);
+        self.search(subject, scratch);
         Route {
             plain: scratch.plain.drain(..).collect(),
-            queues: scratch.queues.drain(..).map(|(_, members)| members.into_boxed_slice()).collect(),
+            queues: scratch.queues.drain(..).map(|(_, members)| members).collect(),
         }
+    }
+
+    /// The same into a route that was used before, whose memory it takes.
+    pub fn route_again(&self, subject: &[u8], scratch: &mut Matches<Arc<Subscription<P>>>, route: &mut Route<P>) {
+        self.search(subject, scratch);
+        route.plain.clear();
+        mem::swap(&mut route.plain, &mut scratch.plain);
+        route.queues.clear();
+        route.queues.extend(scratch.queues.drain(..).map(|(_, members)| members));
+    }
+
+    fn search(&self, subject: &[u8], scratch: &mut Matches<Arc<Subscription<P>>>) {
+        self.matches.fetch_add(1, Relaxed);
+        self.visible.load().matches(subject, scratch);
     }
 
     /// The current stamp of a place.

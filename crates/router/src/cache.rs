@@ -101,8 +101,9 @@ impl<V> Cache<V> {
         &self.entry(found).expect("nothing was inserted since it was found").value
     }
 
-    /// Keeps the value of `subject`, made when its place had this stamp; gives it back if it is not worth keeping.
-    pub fn insert(&mut self, subject: &[u8], place: Place, stamp: u64, value: V) -> Result<Found, V> {
+    /// Keeps the value of `subject`, whose place had this stamp before; `None`, and nothing is made, if it is not worth
+    /// keeping.
+    pub fn insert_with(&mut self, subject: &[u8], place: Place, stamp: u64, make: impl FnOnce() -> V) -> Option<Found> {
         if self.sets.is_empty() {
             self.sets.resize_with(SETS_MIN, Set::empty);
         }
@@ -119,16 +120,16 @@ impl<V> Cache<V> {
             None => {
                 self.misses = self.misses.wrapping_add(1);
                 if self.sets.len() == SETS_MAX && !self.misses.is_multiple_of(ADMIT_ONE_OF) {
-                    return Err(value);
+                    return None;
                 }
                 self.replaced += 1;
                 self.misses as usize / ADMIT_ONE_OF as usize % WAYS
             }
         };
-        let entry = Entry { place, stamp, subject: subject.into(), value };
+        let entry = Entry { place, stamp, subject: subject.into(), value: make() };
         self.sets[set].hashes[way] = hash;
         self.sets[set].entries[way] = Some(Box::new(entry));
-        Ok(Found { set, way })
+        Some(Found { set, way })
     }
 
     /// Forgets everything and gives the memory back.

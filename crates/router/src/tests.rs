@@ -102,7 +102,7 @@ fn a_cached_value_is_found_until_interest_in_its_subject_changes() {
     let mut cache = Cache::new(7);
     let keep = |cache: &mut Cache<u32>, subject: &[u8], value| {
         let place = account.generations.place(subject);
-        cache.insert(subject, place, account.stamp(place), value).unwrap();
+        cache.insert_with(subject, place, account.stamp(place), || value).unwrap();
     };
     keep(&mut cache, b"a.b.c", 1);
     keep(&mut cache, b"x.y.z", 2);
@@ -127,7 +127,7 @@ fn a_cache_grows_to_its_maximum_and_then_admits_few() {
     for number in 0..200_000 {
         let subject = format!("subject.{number}").into_bytes();
         let place = account.generations.place(&subject);
-        refused += usize::from(cache.insert(&subject, place, account.stamp(place), number).is_err());
+        refused += usize::from(cache.insert_with(&subject, place, account.stamp(place), || number).is_none());
     }
     let len = cache.len();
     assert!(len <= SUBJECTS_MAX && len > SUBJECTS_MAX / 2, "{len} subjects are kept");
@@ -145,7 +145,7 @@ fn a_small_set_of_subjects_is_kept_whole() {
             if cache.find(&account, subject).is_none() {
                 misses += 1;
                 let place = account.generations.place(subject);
-                let _ = cache.insert(subject, place, account.stamp(place), ());
+                let _ = cache.insert_with(subject, place, account.stamp(place), || ());
             }
         }
         misses
@@ -213,8 +213,8 @@ proptest! {
                     let found = match cache.find(&account, subject.as_bytes()) {
                         Some(found) => found,
                         None => {
-                            let value = receivers(&account, &subject);
-                            cache.insert(subject.as_bytes(), place, account.stamp(place), value).unwrap()
+                            let stamp = account.stamp(place);
+                            cache.insert_with(subject.as_bytes(), place, stamp, || receivers(&account, &subject)).unwrap()
                         }
                     };
                     prop_assert_eq!(cache.value(found), &matching(&visible, &subject));

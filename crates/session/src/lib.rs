@@ -121,7 +121,7 @@ pub struct Session<P: Link> {
     has_staged: bool,
     cache: Cache<Destination<P>>,
     /// The destination of the last subject that the cache did not keep.
-    uncached: Option<Destination<P>>,
+    uncached: Destination<P>,
     /// Subscriptions that took the last message they asked for, of the publish at hand.
     finished: Vec<Arc<Subscription<P>>>,
     /// Reused from search to search.
@@ -157,7 +157,7 @@ impl<P: Link> Session<P> {
             subscriptions: Subscriptions::new(seed),
             has_staged: false,
             cache: Cache::new(seed),
-            uncached: None,
+            uncached: Destination::Denied,
             finished: Vec::new(),
             matches: Matches::default(),
             gather: None,
@@ -275,7 +275,7 @@ impl<P: Link> Session<P> {
     pub fn close(&mut self) {
         self.drop_subscriptions();
         self.cache.clear();
-        self.uncached = None;
+        self.uncached = Destination::Denied;
         self.gather = None;
     }
 

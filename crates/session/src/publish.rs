@@ -99,7 +99,7 @@ impl<P: Link> Session<P> {
         };
         let destination = match found {
             Some(found) => self.cache.value(found),
-            None => self.uncached.as_ref().expect("what the cache does not keep is kept here"),
+            None => &self.uncached,
         };
         let Destination::Route(route) = destination else {
             return self.publish_by_grant(subject, publish, shared, turn);
@@ -124,15 +124,24 @@ impl<P: Link> Session<P> {
     fn resolve(&mut self, subject: &[u8]) -> Option<Found> {
         let place = self.account.generations.place(subject);
         let stamp = self.account.stamp(place);
-        let destination = if self.may_publish(subject) {
-            Destination::Route(self.account.route(subject, &mut self.matches))
-        } else {
-            Destination::Denied
-        };
-        self.cache
-            .insert(subject, place, stamp, destination)
-            .map_err(|destination| self.uncached = Some(destination))
-            .ok()
+        let may_publish = self.may_publish(subject);
+        let Session { account, cache, matches, uncached, .. } = self;
+        let found = cache.insert_with(subject, place, stamp, || match may_publish {
+            true => Destination::Route(account.route(subject, matches)),
+            false => Destination::Denied,
+        });
+        if found.is_none() {
+            match uncached {
+                Destination::Route(route) if may_publish => account.route_again(subject, matches, route),
+                Destination::Route(_) | Destination::Denied => {
+                    *uncached = match may_publish {
+                        true => Destination::Route(account.route(subject, matches)),
+                        false => Destination::Denied,
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// What follows when nobody took a message, or a subscription took its last.
