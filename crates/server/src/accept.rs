@@ -155,11 +155,12 @@ impl Arrival {
         greeting: Greeting,
     ) {
         let has_seat = self.has_seat;
-        let connection = self.into_connection(transport, write, tls);
+        let mut connection = self.into_connection(transport, write, tls);
         if has_seat {
-            tokio::spawn(connection.run(greeting));
+            tokio::spawn(async move { connection.run(greeting).await });
         } else {
-            tokio::spawn(connection.refuse(CloseReason::MaxConnectionsExceeded, "maximum connections exceeded"));
+            let (reason, text) = (CloseReason::MaxConnectionsExceeded, "maximum connections exceeded");
+            tokio::spawn(async move { connection.refuse(reason, text).await });
         }
     }
 

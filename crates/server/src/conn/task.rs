@@ -106,18 +106,21 @@ impl Connection {
     }
 
     /// Serves the client until its end.
-    pub(crate) async fn run(mut self, greeting: Greeting) {
+    ///
+    /// By reference, here and below: each `async fn` that takes the connection by value would hold a copy of its own,
+    /// and the task is most of what an idle client costs. What is awaited rarely is boxed for the same reason.
+    pub(crate) async fn run(&mut self, greeting: Greeting) {
         let close = self.serve(greeting).await;
-        self.finish(close).await;
+        Box::pin(self.finish(close)).await;
     }
 
     /// Tells the client why it may not stay, and ends.
-    pub(crate) async fn refuse(mut self, reason: CloseReason, text: &'static str) {
+    pub(crate) async fn refuse(&mut self, reason: CloseReason, text: &'static str) {
         let close = self.turn(|session, turn| session.refuse(reason, text, turn));
-        self.finish(close).await;
+        Box::pin(self.finish(close)).await;
     }
 
-    async fn finish(mut self, close: Close) {
+    async fn finish(&mut self, close: Close) {
         self.end = close.reason;
         self.log_end();
         // Nothing is delivered to it any more, but what is queued may still be worth sending.
@@ -141,7 +144,7 @@ impl Connection {
             let outcome = match poll_fn(|context| self.poll_event(context)).await {
                 Event::End(close) => return close,
                 Event::Verify(check) => {
-                    let verified = self.verify(check).await;
+                    let verified = Box::pin(self.verify(check)).await;
                     self.turn(|session, turn| match verified {
                         Some(identity) => session.verified(identity, turn),
                         None => session.tick(turn),
@@ -149,11 +152,11 @@ impl Connection {
                 }
                 Event::Reverify(check) => {
                     let address = self.client.address.map(|address| address.ip());
-                    let verified = self.state.passwords.check_patiently(*check, address).await;
+                    let verified = Box::pin(self.state.passwords.check_patiently(*check, address)).await;
                     self.turn(|session, turn| session.reverified(verified, turn))
                 }
                 Event::Pace(behind) => {
-                    self.pace(behind).await;
+                    Box::pin(self.pace(behind)).await;
                     Ok(())
                 }
             };
@@ -532,4 +535,20 @@ fn read_error(error: &io::Error) -> Event {
         _ => CloseReason::ReadError,
     };
     Event::End(Close { reason, told: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<F: Future>(_: impl Fn(&'static mut Connection, Greeting) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// A field more is fine; a second copy of the connection, as an `async fn` by value would hold, is not.
+    #[test]
+    fn the_task_of_a_client_is_little_more_than_its_connection() {
+        let (task, connection) = (future_bytes(Connection::run), size_of::<Connection>());
+        assert!(task <= connection / 4, "{task} bytes of futures around {connection}");
+    }
 }
