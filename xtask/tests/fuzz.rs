@@ -25,7 +25,7 @@ struct Target {
     words: &'static [&'static str],
 }
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     Target { name: "wire_client_protocol", entry: firn_wire::fuzzing::client_protocol, words: PROTOCOL },
     Target { name: "wire_headers", entry: firn_wire::fuzzing::headers, words: HEADERS },
     Target { name: "wire_connect", entry: firn_wire::fuzzing::connect, words: CONNECT },
@@ -34,6 +34,7 @@ const TARGETS: [Target; 8] = [
     Target { name: "auth_nkeys", entry: firn_auth::fuzzing::nkeys, words: NKEYS },
     Target { name: "auth_distinguished_names", entry: firn_auth::fuzzing::distinguished_names, words: NAMES },
     Target { name: "auth_permissions", entry: firn_auth::fuzzing::permissions, words: RULES },
+    Target { name: "session_two_clients", entry: firn_session::fuzzing::session, words: PROTOCOL },
 ];
 
 const PROTOCOL: &[&str] = &[
