@@ -42,7 +42,7 @@ const CHUNK_BYTES_MIN: usize = 512;
 /// Every further one, while it stalls, is a page: what is freed in any order can be used again by anybody.
 const PAGE_BYTES: usize = 4 * 1024;
 /// Who is written so much at once gets chunks of full size; others begin small, since they may stall with them.
-const BUSY_BYTES_MIN: usize = 8 * 1024;
+const BUSY_BYTES_MIN: usize = 16 * 1024;
 
 /// What waits for one client.
 #[derive(Debug)]

@@ -43,6 +43,9 @@ const INLINE_FLUSHES_MAX: usize = 64;
 const UNWRITTEN_BYTES_MAX: usize = 512 * 1024;
 /// A publisher lets others run after it put so many bytes into outboxes.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Either waits until each target has so much on average: among a thousand of them a write for every few messages would
+/// cost many times what the messages do.
+const BYTES_PER_TARGET_MIN: usize = 8 * 1024;
 /// A target with so much waiting slows its publishers down, as long as it reads at all.
 const PACED_BYTES: usize = 2 * 1024 * 1024;
 /// Above these quarters of `max_pending` a target slows its publishers down even if it does not read.
@@ -94,7 +97,7 @@ impl Batch {
             self.touched.push(Arc::clone(client));
         }
         self.unwritten += bytes;
-        if self.unwritten > UNWRITTEN_BYTES_MAX {
+        if self.unwritten > UNWRITTEN_BYTES_MAX.max(self.touched.len() * BYTES_PER_TARGET_MIN) {
             self.write();
         }
         if pushed.pending > PACED_BYTES && self.behind.is_none() {
@@ -251,7 +254,8 @@ impl Link for Port {
     }
 
     fn is_full(batch: &Batch) -> bool {
-        batch.behind.is_some() || batch.is_scarce || batch.bytes > BATCH_BYTES_MAX
+        let bytes_max = BATCH_BYTES_MAX.max(batch.touched.len() * BYTES_PER_TARGET_MIN);
+        batch.behind.is_some() || batch.is_scarce || batch.bytes > bytes_max
     }
 
     fn without_deliveries(&self, change: impl FnOnce()) {
