@@ -20,7 +20,7 @@ use tokio_rustls::server::TlsStream;
 use crate::{
     clock,
     conn::{
-        client::{Client, Counters, OutboxLimits, TlsFacts},
+        client::{Client, Counters, TlsFacts},
         outbox::Outbox,
         port::Port,
         registry::Closed,
@@ -227,16 +227,12 @@ impl Arrival {
 
     fn client(&self, write: Option<OwnedWriteHalf>, tls: Option<Box<TlsFacts>>) -> Arc<Client> {
         let state = &self.state;
-        let options = state.options.load();
         let client = Arc::new(Client {
             id: self.origin.client_id,
             address: self.origin.address,
             start: self.start,
             outbox: Outbox::new(write, Arc::clone(&state.budget), self.at),
-            limits: OutboxLimits {
-                pending_bytes_max: usize::try_from(options.max_pending).unwrap_or(usize::MAX),
-                drops_when_stalled: options.no_fast_producer_stall,
-            },
+            limits: Arc::clone(&state.outbox_limits),
             counters: Counters::default(),
             facts: Default::default(),
             tls,

@@ -1,6 +1,6 @@
 //! From options to a running server and back: the state is built, listeners are opened, tasks are started and ended.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use firn_config::{HandshakeFirst, Options, Rejection};
@@ -10,7 +10,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     accept, clock,
-    conn::{budget::Budget, registry::Registry},
+    conn::{
+        budget::Budget,
+        client::{OutboxLimits, SharedLimits},
+        registry::Registry,
+    },
     embed::{Running, StartError},
     entropy,
     events::{self, Events},
@@ -74,6 +78,7 @@ pub(crate) async fn boot(
     let state = Arc::new(State {
         keys,
         client_address,
+        monitoring: monitoring.as_ref().map(|monitoring| monitoring.listening),
         start: clock::timestamp(),
         started: clock::monotonic(),
         settings: ArcSwap::from_pointee(settings),
@@ -82,27 +87,32 @@ pub(crate) async fn boot(
         accounts: Arc::new(Accounts::new(entropy::seed())),
         registry: Registry::new(usize::try_from(options.max_closed_clients).unwrap_or(usize::MAX)),
         budget: Arc::new(Budget::new(outbox_bytes_max.unwrap_or_else(half_of_memory))),
+        outbox_limits: Arc::new(SharedLimits::new(OutboxLimits {
+            pending_bytes_max: usize::try_from(options.max_pending).unwrap_or(usize::MAX),
+            drops_when_stalled: options.no_fast_producer_stall,
+        })),
         passwords: Passwords::start().map_err(|error| StartError::System(error.to_string()))?,
         events,
         totals: Totals::default(),
         monitor: Monitor::default(),
         phase: watch::Sender::new(Phase::Serving),
         source,
+        ports_file: ArcSwapOption::empty(),
         panic_subject: panic_subject(),
         tls: ArcSwapOption::new(tls.map(Arc::new)),
         options: ArcSwap::from_pointee(options),
     });
 
-    let files = write_files(&state, monitoring.as_ref())?;
+    write_files(&state)?;
     let mut tasks = JoinSet::new();
     tasks.spawn(keeper::run(Arc::clone(&state)));
     let requests = events::listen(&state);
     tasks.spawn(accept::accept(Arc::clone(&state), listener));
     run_until_stopped(&mut tasks, &state, events::run(Arc::clone(&state), happenings, requests));
-    let monitor_address = monitoring.as_ref().map(|monitoring| monitoring.address);
     if let Some(monitoring) = monitoring {
         let host = state.options.load().monitor_host().to_owned();
-        tracing::info!("Starting {} monitor on {host}:{}", monitoring.scheme, monitoring.address.port());
+        let Listening { scheme, address, .. } = monitoring.listening;
+        tracing::info!("Starting {scheme} monitor on {host}:{}", address.port());
         let base_path = state.options.load().monitor.base_path.clone();
         let served = Arc::clone(&state);
         run_until_stopped(&mut tasks, &state, async move {
@@ -117,30 +127,30 @@ pub(crate) async fn boot(
         }
     }
     tracing::info!("Server is ready");
-    Ok(Running { state, monitor_address, tasks, ports_file: files })
+    Ok(Running { state, tasks })
 }
 
 /// Writes the files by which others find the process.
-fn write_files(state: &State, monitoring: Option<&Monitoring>) -> Result<Option<PortsFile>, StartError> {
-    let options = state.options.load();
-    if let Some(path) = &options.pid_file {
+fn write_files(state: &State) -> Result<(), StartError> {
+    if let Some(path) = &state.options.load().pid_file {
         files::write_pid(path).map_err(|error| StartError::Fatal(format!("Could not write pidfile: {error}")))?;
     }
-    let Some(folder) = &options.ports_file_dir else { return Ok(None) };
+    write_ports_file(state);
+    Ok(())
+}
+
+/// Writes the ports file where the options say, in place of the one before.
+pub(crate) fn write_ports_file(state: &State) {
+    // First, because it may be the same file.
+    state.ports_file.store(None);
+    let options = state.options.load();
+    let Some(folder) = &options.ports_file_dir else { return };
     let scheme = if state.settings.load().info.tls_required { "tls" } else { "nats" };
     let clients = Listening { role: "nats", scheme, address: state.client_address };
-    let monitoring = monitoring.map(|monitoring| Listening {
-        role: "monitoring",
-        scheme: monitoring.scheme,
-        address: monitoring.address,
-    });
-    let listening: Vec<Listening> = [clients].into_iter().chain(monitoring).collect();
+    let listening: Vec<Listening> = [clients].into_iter().chain(state.monitoring).collect();
     match PortsFile::write(folder, &listening) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) => {
-            tracing::error!("Error writing ports file ({folder}): {error}");
-            Ok(None)
-        }
+        Ok(file) => state.ports_file.store(Some(Arc::new(file))),
+        Err(error) => tracing::error!("Error writing ports file ({folder}): {error}"),
     }
 }
 
@@ -182,8 +192,7 @@ fn run_until_stopped(tasks: &mut JoinSet<()>, state: &State, work: impl Future<O
 /// A monitoring listener that is open.
 struct Monitoring {
     listener: TcpListener,
-    address: SocketAddr,
-    scheme: &'static str,
+    listening: Listening,
     tls: Option<TlsAcceptor>,
 }
 
@@ -196,7 +205,8 @@ async fn listen_for_monitoring(options: &Options, tls: Option<&Tls>) -> Result<O
     let tls = tls.filter(|_| scheme == "https").map(Tls::https);
     let listener = listen_for_clients(options.monitor_host(), port).await?;
     let address = listener.local_addr().map_err(|error| StartError::System(error.to_string()))?;
-    Ok(Some(Monitoring { listener, address, scheme, tls }))
+    let listening = Listening { role: "monitoring", scheme, address };
+    Ok(Some(Monitoring { listener, listening, tls }))
 }
 
 async fn listen_for_clients(host: &str, port: i64) -> Result<TcpListener, StartError> {

@@ -6,9 +6,7 @@ use firn_config::{Options, Rejection};
 use tokio::{io::DuplexStream, task::JoinSet};
 
 use crate::{
-    accept, boot,
-    files::PortsFile,
-    lame_duck, reload,
+    accept, boot, lame_duck, reload,
     source::ConfigSource,
     state::{Phase, State},
 };
@@ -113,10 +111,7 @@ pub enum StartError {
 /// A server that runs, until it is shut down or dropped.
 pub struct Running {
     pub(crate) state: Arc<State>,
-    pub(crate) monitor_address: Option<SocketAddr>,
     pub(crate) tasks: JoinSet<()>,
-    /// Removed at the end.
-    pub(crate) ports_file: Option<PortsFile>,
 }
 
 impl Running {
@@ -127,7 +122,7 @@ impl Running {
 
     /// Where monitoring is served, if it is.
     pub fn monitor_address(&self) -> Option<SocketAddr> {
-        self.monitor_address
+        self.state.monitoring.as_ref().map(|monitoring| monitoring.address)
     }
 
     /// The server's id: its public nkey.
@@ -164,7 +159,7 @@ impl Running {
         tracing::info!("Initiating Shutdown...");
         boot::stop(&self.state).await;
         while self.tasks.join_next().await.is_some() {}
-        self.ports_file = None;
+        self.state.ports_file.store(None);
         tracing::info!("Server Exiting..");
     }
 }
@@ -174,5 +169,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.state.advance(Phase::Stopping);
         boot::disconnect_all(&self.state);
+        self.state.ports_file.store(None);
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn write_pid(path: &str) -> io::Result<()> {
 }
 
 /// What is listening, for the ports file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Listening {
     /// `nats` or `monitoring`.
     pub(crate) role: &'static str,

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     conn::{
         budget::Budget,
-        client::{Client, Counters, Facts, OutboxLimits},
+        client::{Client, Counters, Facts, OutboxLimits, SharedLimits},
         outbox::Outbox,
         port::Port,
         registry::{Closed, Registry},
@@ -38,6 +38,7 @@ pub(crate) fn server(options: Options) -> (Arc<State>, mpsc::Receiver<Happening>
     let state = State {
         keys,
         client_address: ([127, 0, 0, 1], 4222).into(),
+        monitoring: None,
         start: Timestamp::from_unix_nanos(0),
         started: Monotonic::ZERO,
         settings: ArcSwap::from_pointee(settings),
@@ -47,6 +48,10 @@ pub(crate) fn server(options: Options) -> (Arc<State>, mpsc::Receiver<Happening>
         registry: Registry::new(100),
         options: ArcSwap::from_pointee(options),
         budget: Arc::new(Budget::new(1 << 20)),
+        outbox_limits: Arc::new(SharedLimits::new(OutboxLimits {
+            pending_bytes_max: 1 << 20,
+            drops_when_stalled: false,
+        })),
         passwords: Passwords::start().expect("a thread"),
         events,
         totals: Totals::default(),
@@ -54,6 +59,7 @@ pub(crate) fn server(options: Options) -> (Arc<State>, mpsc::Receiver<Happening>
         phase: watch::Sender::new(Phase::Serving),
         source: ConfigSource::new(None, |_| Ok(())),
         config_digest: ArcSwapOption::empty(),
+        ports_file: ArcSwapOption::empty(),
         panic_subject: None,
     };
     (Arc::new(state), happenings)
@@ -66,7 +72,7 @@ pub(crate) fn client(state: &State, name: &str, account: AccountId, published: u
         address: Some(([127, 0, 0, 1], 4000).into()),
         start: Timestamp::from_unix_nanos(0),
         outbox: Outbox::new(None, Arc::clone(&state.budget), Monotonic::ZERO),
-        limits: OutboxLimits { pending_bytes_max: 1 << 20, drops_when_stalled: false },
+        limits: Arc::clone(&state.outbox_limits),
         counters: Counters::default(),
         facts: Default::default(),
         tls: None,

@@ -59,7 +59,12 @@ pub(crate) fn reload(state: &State, log: Option<&Log>) -> Result<(), String> {
     {
         tracing::error!("Could not write pidfile: {error}");
     }
+    let has_new_ports_file = has_changed(&changes, "PortsFileDir");
+    state.outbox_limits.set_drops_when_stalled(options.no_fast_producer_stall);
     state.options.store(Arc::new(options));
+    if has_new_ports_file {
+        boot::write_ports_file(state);
+    }
 
     for item in changes.iter().filter_map(|change| change.item.as_deref()) {
         tracing::info!("Reloaded: {item}");

@@ -17,8 +17,9 @@ use firn_session::{Accounts, CloseReason, Settings};
 use tokio::sync::watch;
 
 use crate::{
-    conn::{budget::Budget, port::Port, registry::Registry},
+    conn::{budget::Budget, client::SharedLimits, port::Port, registry::Registry},
     events::Events,
+    files::{Listening, PortsFile},
     keys::ServerKeys,
     monitor::Monitor,
     passwords::Passwords,
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub(crate) keys: ServerKeys,
     /// Where clients connect.
     pub(crate) client_address: SocketAddr,
+    /// Where monitoring is served, if it is.
+    pub(crate) monitoring: Option<Listening>,
     pub(crate) start: Timestamp,
     pub(crate) started: Monotonic,
     /// What clients notice of the configuration.
@@ -45,6 +48,7 @@ pub(crate) struct State {
     pub(crate) accounts: Arc<Accounts<Port>>,
     pub(crate) registry: Registry,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) outbox_limits: Arc<SharedLimits>,
     pub(crate) passwords: Passwords,
     pub(crate) events: Events,
     pub(crate) totals: Totals,
@@ -56,6 +60,8 @@ pub(crate) struct State {
     pub(crate) source: ConfigSource,
     /// `sha256:…` of the configuration file in force.
     pub(crate) config_digest: ArcSwapOption<String>,
+    /// Removed when it is replaced, and at the end.
+    pub(crate) ports_file: ArcSwapOption<PortsFile>,
     /// A publish to this subject panics; for the test that a panic ends one connection only.
     pub(crate) panic_subject: Option<Box<[u8]>>,
 }

@@ -84,10 +84,14 @@ impl Folder {
         Folder(path)
     }
 
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
     pub(crate) fn write(&self, name: &str, content: &str) -> String {
-        let path = self.0.join(name);
+        let path = self.path(name);
         fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
+        path
     }
 }
 

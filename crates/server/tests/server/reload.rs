@@ -1,6 +1,9 @@
 //! Reloads under clients that stay.
 
+use std::fs;
+
 use firn_server::{Running, Server};
+use tokio::net::TcpStream;
 
 use crate::client::{Client, Folder, soon};
 
@@ -150,4 +153,77 @@ async fn no_message_is_lost_while_users_change() {
     }
     drop(publishing.await.unwrap());
     soon(server.shutdown()).await;
+}
+
+/// Publishes more than sockets and `max_pending` hold, and waits until the server has worked through it.
+async fn flood(server: &Running) {
+    let mut publisher = Client::connect(server.client_address()).await;
+    publisher.info().await;
+    publisher.sign_in("").await;
+    let message = format!("PUB a 8000\r\n{}\r\n", "x".repeat(8000));
+    for _ in 0..200 {
+        publisher.send(&message.repeat(10)).await;
+    }
+    publisher.send("PING\r\n").await;
+    publisher.expect("PONG").await;
+}
+
+/// Whether the server still answers a client that has read nothing so far.
+async fn is_answered(client: &mut Client<TcpStream>) -> bool {
+    client.send("PING\r\n").await;
+    while let Some(line) = client.line().await {
+        if line == "PONG" {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn what_happens_to_fast_producers_changes_for_clients_that_are_there() {
+    let folder = Folder::new("reload-stall");
+    let config = |extra: &str| format!("max_pending: 200000, max_payload: 10000, {extra}");
+    let server = start(&folder, &config("")).await;
+    let mut subscriber = Client::connect(server.client_address()).await;
+    subscriber.info().await;
+    subscriber.sign_in("").await;
+    subscriber.send("SUB a 1\r\nPING\r\n").await;
+    subscriber.expect("PONG").await;
+    folder.write("server.conf", &config("no_fast_producer_stall: true"));
+    server.reload().unwrap();
+    flood(&server).await;
+    assert!(is_answered(&mut subscriber).await, "messages are dropped, not the subscriber");
+    folder.write("server.conf", &config("no_fast_producer_stall: false"));
+    server.reload().unwrap();
+    flood(&server).await;
+    let mut line = subscriber.line().await;
+    while line.is_some() {
+        line = subscriber.line().await;
+    }
+    soon(server.shutdown()).await;
+}
+
+#[tokio::test]
+async fn the_ports_file_follows_its_folder() {
+    let folder = Folder::new("reload-ports");
+    let [first, second] = ["first", "second"].map(|name| folder.path(name));
+    for path in [&first, &second] {
+        fs::create_dir_all(path).unwrap();
+    }
+    let config = |path: &str| format!("ports_file_dir: \"{path}\"");
+    let server = start(&folder, &config(&first)).await;
+    let found = || [&first, &second].map(|path| fs::read_dir(path).unwrap().count());
+    assert_eq!(found(), [1, 0]);
+    for (path, expected) in
+        [(&*second, [0, 1]), ("", [0, 0]), (&first, [1, 0]), ("/nonexistent", [0, 0]), (&second, [0, 1])]
+    {
+        folder.write("server.conf", &config(path));
+        server.reload().unwrap();
+        assert_eq!(found(), expected, "{path}");
+    }
+    let file = fs::read_dir(&second).unwrap().next().unwrap().unwrap().path();
+    let ports = fs::read_to_string(file).unwrap();
+    assert_eq!(ports, format!("{{\"nats\":[\"nats://{}\"]}}", server.client_address()));
+    soon(server.shutdown()).await;
+    assert_eq!(found(), [0, 0]);
 }
