@@ -101,12 +101,20 @@ impl<P: Link> Session<P> {
             Some(found) => self.cache.value(found),
             None => &self.uncached,
         };
-        let Destination::Route(route) = destination else {
-            return self.publish_by_grant(subject, publish, shared, turn);
+        let granted;
+        let route = match destination {
+            Destination::Route(_) if publish.line.reply.is_some_and(is_reserved_reply) => {
+                return self.refuse_reply(publish.line.reply.unwrap_or_default(), turn);
+            }
+            Destination::Route(route) => route,
+            Destination::Denied => match self.route_by_grant(subject, turn) {
+                Some(route) => {
+                    granted = route;
+                    &granted
+                }
+                None => return Ok(()),
+            },
         };
-        if publish.line.reply.is_some_and(is_reserved_reply) {
-            return self.refuse_reply(publish.line.reply.unwrap_or_default(), turn);
-        }
         if route.is_empty() && publish.line.reply.is_none() && !self.connect.verbose {
             return Ok(());
         }
@@ -158,25 +166,15 @@ impl<P: Link> Session<P> {
         }
     }
 
-    /// A responder may answer where it was asked to, even where it may not publish otherwise.
+    /// A responder may answer where it was asked to, even where it may not publish otherwise. Who may not is told.
     #[cold]
-    fn publish_by_grant(
-        &mut self,
-        subject: &[u8],
-        publish: &Publish<'_>,
-        shared: Option<&Bytes>,
-        turn: &mut Turn<'_, P>,
-    ) -> Result<(), Close> {
+    fn route_by_grant(&mut self, subject: &[u8], turn: &mut Turn<'_, P>) -> Option<Route<P>> {
         let grants = self.receiver.as_ref().and_then(|receiver| receiver.grants.as_ref());
         if self.is_reserved(subject) || !grants.is_some_and(|grants| grants.spend(subject, turn.now)) {
             self.complain(&format!("Permissions Violation for Publish to {}", Quoted(subject)), turn);
-            return Ok(());
+            return None;
         }
-        let route = self.account.route(subject, &mut self.matches);
-        let sender = Sender { id: self.origin.client_id, port: &self.port, connect: &self.connect };
-        let taken = sender.send(&route, subject, publish, shared, &mut self.picker, &mut self.finished, turn);
-        self.after(taken, subject, publish.line.reply, turn);
-        Ok(())
+        Some(self.account.route(subject, &mut self.matches))
     }
 
     fn may_publish(&self, subject: &[u8]) -> bool {
