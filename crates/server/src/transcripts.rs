@@ -242,7 +242,7 @@ impl Peer for Server {
         let (settings, _) = read(config, &self.keys).map_err(PeerError::Failed)?;
         self.settings = Arc::new(settings);
         for client in self.clients.values_mut() {
-            client.reload(&self.settings, false, self.now);
+            client.reload(&self.settings, self.now);
         }
         Ok(())
     }

@@ -162,23 +162,18 @@ impl<P: Link> Session<P> {
         self.port.write(&text, turn.batch);
     }
 
-    /// The settings changed: the client's identity and each of its subscriptions must still be allowed. With
-    /// `say_info` clients hear of the new ones. Gives back a password check that must be run elsewhere, whose outcome
-    /// is then passed to [`Session::reverified`].
+    /// The settings changed: the client's identity and each of its subscriptions must still be allowed. Gives back a
+    /// password check that must be run elsewhere, whose outcome is then passed to [`Session::reverified`].
     ///
     /// # Errors
     /// The client may not stay.
     pub fn reload(
         &mut self,
         settings: Arc<Settings>,
-        say_info: bool,
         turn: &mut Turn<'_, P>,
     ) -> Result<Option<Box<PasswordCheck>>, Close> {
         let has_same_users = Arc::ptr_eq(&self.settings.directory, &settings.directory);
         self.settings = settings;
-        if say_info && self.connect.protocol >= 1 && self.stage == Stage::Connected {
-            self.say_info(false, turn);
-        }
         if self.stage != Stage::Connected || has_same_users {
             return Ok(None);
         }
@@ -223,9 +218,9 @@ impl<P: Link> Session<P> {
         }
     }
 
-    /// The server winds down: clients that understand it are told to look for another one.
-    pub fn announce(&mut self, settings: Arc<Settings>, turn: &mut Turn<'_, P>) {
-        self.settings = settings;
+    /// Tells clients that understand it what the settings say now: after a [`Session::reload`] with those of a server
+    /// that winds down, to look for another one.
+    pub fn announce(&self, turn: &mut Turn<'_, P>) {
         if self.connect.protocol >= 1 && self.stage == Stage::Connected {
             self.say_info(false, turn);
         }

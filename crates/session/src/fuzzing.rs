@@ -38,7 +38,7 @@ pub fn session(data: &[u8]) {
             0..=2 => client.send(text, now),
             3 => client.send_in_place(text, now),
             4 => client.pause_after(text.len()),
-            5 => client.reload(&settings, how & 16 != 0, now),
+            5 => client.reload(&settings, now),
             6 => now = now + Duration::from_millis(100) * u32::from(*length),
             _ => client.tick(now),
         }

@@ -203,13 +203,13 @@ impl MemoryClient {
     }
 
     /// The settings have changed.
-    pub fn reload(&mut self, settings: &Arc<Settings>, say_info: bool, now: Monotonic) {
+    pub fn reload(&mut self, settings: &Arc<Settings>, now: Monotonic) {
         if self.end.is_some() {
             return;
         }
         let settings = Arc::clone(settings);
         let outcome = self.turn(now, |session, turn| {
-            let check = session.reload(settings, say_info, turn)?;
+            let check = session.reload(settings, turn)?;
             check.map_or(Ok(()), |check| session.reverified(check.run(), turn))
         });
         if let Err(close) = outcome {

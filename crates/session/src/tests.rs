@@ -271,7 +271,7 @@ fn a_reload_takes_away_what_is_no_longer_allowed() {
         subscribe: Some(RulesSpec { allow: None, deny: vec!["a".to_owned(), "b.x".to_owned(), "c".to_owned()] }),
         responses: None,
     })));
-    client.reload(&world.settings, false, world.now);
+    client.reload(&world.settings, world.now);
     let said = heard(&mut client);
     for text in ["to \"a\" (sid \"1\")", "to \"c\" using queue \"q\" (sid \"3\")"] {
         assert!(said.contains(&format!("-ERR 'Permissions Violation for Subscription {text}'\r\n")), "{said}");
@@ -289,13 +289,13 @@ fn a_reload_closes_who_is_gone_without_a_word_and_tells_who_is_refused() {
     let listed = directory.authorization.as_mut().unwrap().users.as_mut().unwrap();
     listed.remove(0);
     world.settings = Arc::new(settings(&directory));
-    gone.reload(&world.settings, false, world.now);
-    kept.reload(&world.settings, false, world.now);
+    gone.reload(&world.settings, world.now);
+    kept.reload(&world.settings, world.now);
     assert_eq!((heard(&mut gone).as_str(), gone.end().unwrap().reason), ("", CloseReason::ClientClosed));
     assert_eq!(kept.end(), None);
     let listed = directory.authorization.as_mut().unwrap().users.as_mut().unwrap();
     listed[0].login = Login::Password { user: "all".to_owned(), password: Some("changed".into()) };
-    kept.reload(&Arc::new(settings(&directory)), false, world.now);
+    kept.reload(&Arc::new(settings(&directory)), world.now);
     assert_eq!(heard(&mut kept), "-ERR 'Authorization Violation'\r\n");
 }
 

@@ -355,11 +355,12 @@ impl Connection {
         if !(orders.reload || orders.announce) {
             return None;
         }
-        if !orders.reload {
-            self.turn(|session, turn| session.announce(settings, turn));
-            return None;
+        // Settings that are announced may be those of a reload whose order is still to come.
+        let reloaded = self.turn(|session, turn| session.reload(settings, turn));
+        if orders.announce && reloaded.is_ok() {
+            self.turn(|session, turn| session.announce(turn));
         }
-        match self.turn(|session, turn| session.reload(settings, orders.announce, turn)) {
+        match reloaded {
             Ok(None) => None,
             Ok(Some(check)) => Some(Event::Reverify(check)),
             Err(close) => Some(Event::End(close)),
