@@ -52,9 +52,17 @@ pub struct Route<P> {
     pub plain: Vec<Arc<Subscription<P>>>,
     /// Groups of which one member receives it.
     pub queues: Vec<Vec<Arc<Subscription<P>>>>,
+    is_apart: bool,
 }
 
 impl<P> Route<P> {
+    /// Everybody receives each message, each at a port of its own and without a look at it: a run of messages may be
+    /// handed to one after the other without anybody seeing another order.
+    #[inline]
+    pub fn is_apart(&self) -> bool {
+        self.is_apart
+    }
+
     /// Nobody.
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.queues.is_empty()
@@ -143,17 +151,19 @@ impl<P: Port> Account<P> {
     /// Searches the interest as it is now. Take the stamp of `place` before, so that a change meanwhile shows.
     pub fn route(&self, subject: &[u8], scratch: &mut Matches<Arc<Subscription<P>>>) -> Route<P> {
         self.search(subject, scratch);
-        Route {
-            plain: scratch.plain.drain(..).collect(),
-            queues: scratch.queues.drain(..).map(|(_, members)| members).collect(),
-        }
+        let plain: Vec<_> = scratch.plain.drain(..).collect();
+        let queues: Vec<_> = scratch.queues.drain(..).map(|(_, members)| members).collect();
+        let is_apart = queues.is_empty() && are_apart(&plain);
+        Route { plain, queues, is_apart }
     }
 
-    /// The same into a route that was used before, whose memory it takes.
+    /// The same into a route that was used before, whose memory it takes; for one message, so it never
+    /// [is apart](Route::is_apart).
     pub fn route_again(&self, subject: &[u8], scratch: &mut Matches<Arc<Subscription<P>>>, route: &mut Route<P>) {
         self.search(subject, scratch);
         route.plain.clear();
         mem::swap(&mut route.plain, &mut scratch.plain);
+        route.is_apart = false;
         route.queues.clear();
         route.queues.extend(scratch.queues.drain(..).map(|(_, members)| members));
     }
@@ -187,4 +197,17 @@ impl<P: Port> Account<P> {
             matches: self.matches.load(Relaxed),
         }
     }
+}
+
+/// See [`Route::is_apart`].
+fn are_apart<P: Port>(plain: &[Arc<Subscription<P>>]) -> bool {
+    if plain.is_empty() || plain.iter().any(|subscription| subscription.receiver.is_some()) {
+        return false;
+    }
+    if plain.len() == 1 {
+        return true;
+    }
+    let mut ports: Vec<usize> = plain.iter().map(|subscription| subscription.port.identity()).collect();
+    ports.sort_unstable();
+    ports.windows(2).all(|two| two.first() != two.last())
 }

@@ -19,6 +19,27 @@ pub trait Port: Clone + Eq + Send + Sync + 'static {
         message: &Message<'_>,
         batch: &mut Self::Batch,
     ) -> Delivered;
+
+    /// Takes messages that follow one another, all under one subject, until it refuses one. What became of the last one
+    /// that was offered. Worth overriding where each delivery has a price of its own, a lock for instance.
+    fn deliver_run(
+        &self,
+        subscription: &Arc<Subscription<Self>>,
+        messages: &[Message<'_>],
+        batch: &mut Self::Batch,
+    ) -> Delivered {
+        let mut last = Delivered::Refused;
+        for message in messages {
+            last = self.deliver(subscription, message, batch);
+            if last != Delivered::Taken {
+                break;
+            }
+        }
+        last
+    }
+
+    /// The same number for equal ports, another for any two that differ.
+    fn identity(&self) -> usize;
 }
 
 /// A message on its way, in the words of its publisher.

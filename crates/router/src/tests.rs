@@ -6,7 +6,7 @@ use firn_auth::account::AccountId;
 use firn_subject::{interest::Matches, pattern};
 use proptest::prelude::*;
 
-use crate::{Account, Cache, Delivered, Message, Port, Subscription};
+use crate::{Account, Cache, Delivered, Message, Port, Receiver, Subscription};
 
 /// A port that is nothing but a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,10 @@ impl Port for Number {
 
     fn deliver(&self, _: &Arc<Subscription<Self>>, _: &Message<'_>, (): &mut ()) -> Delivered {
         Delivered::Taken
+    }
+
+    fn identity(&self) -> usize {
+        self.0 as usize
     }
 }
 
@@ -67,6 +71,26 @@ fn members_of_a_queue_group_stay_together() {
     }
     account.publish();
     assert_eq!(receivers(&account, "a"), (vec![4], vec![vec![1, 2], vec![3]]));
+}
+
+#[test]
+fn receivers_are_apart_unless_one_of_them_needs_a_look_at_each_message() {
+    let is_apart = |subscriptions: &[(u32, Option<&str>, Option<Arc<Receiver>>)]| {
+        let account = account();
+        for (number, queue, receiver) in subscriptions {
+            let queue = queue.map(str::as_bytes);
+            let subscription = Subscription::new(Number(*number), b"a", queue, b"1", receiver.clone());
+            account.insert(Arc::new(subscription));
+        }
+        account.publish();
+        account.route(b"a", &mut Matches::default()).is_apart()
+    };
+    assert!(!is_apart(&[]));
+    assert!(is_apart(&[(1, None, None)]));
+    assert!(is_apart(&[(1, None, None), (3, None, None), (2, None, None)]));
+    assert!(!is_apart(&[(1, None, None), (2, None, None), (1, None, None)]));
+    assert!(!is_apart(&[(1, None, None), (2, Some("q"), None)]));
+    assert!(!is_apart(&[(1, None, None), (2, None, Some(Arc::new(Receiver { filter: None, grants: None })))]));
 }
 
 #[test]

@@ -199,6 +199,8 @@ impl<P: Link> Session<P> {
         if self.gather.is_some() {
             return Ok(Received { used, wait: Wait::Input });
         }
+        // Decoded in the search for more messages to one subject, and not used yet.
+        let mut ahead = None;
         loop {
             if P::is_full(turn.batch) {
                 return Ok(Received { used, wait: Wait::Room });
@@ -206,9 +208,10 @@ impl<P: Link> Session<P> {
             let rest = input.get(used..).unwrap_or_default();
             if self.stage == Stage::SignInFirst {
                 self.expect_connect(rest, turn)?;
-            } else if let Some((publish, length)) = decode::usual_publish(rest, &limits) {
+            } else if let Some((publish, length)) = ahead.take().or_else(|| decode::usual_publish(rest, &limits)) {
                 used += length;
                 self.publish(&publish, turn)?;
+                ahead = self.publish_more(publish.line.subject, input, &mut used, &limits, turn);
                 continue;
             }
             match decode::next(rest, &limits) {

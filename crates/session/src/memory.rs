@@ -62,6 +62,10 @@ impl Port for MemoryPort {
         outbox.finished.push(Arc::clone(subscription));
         Delivered::TakenLast
     }
+
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
 }
 
 fn append(out: &mut Vec<u8>, sid: &[u8], message: &Message<'_>, cut: usize) {

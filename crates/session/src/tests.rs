@@ -355,6 +355,16 @@ proptest! {
     }
 
     #[test]
+    fn a_run_of_messages_is_what_they_are_one_by_one(
+        operations in operations(),
+        echo: bool,
+        pause in prop::sample::select(vec![1, 10, usize::MAX]),
+    ) {
+        let at_once = run_at_once_or_apart(&operations, echo, pause, true);
+        prop_assert_eq!(at_once, run_at_once_or_apart(&operations, echo, usize::MAX, false));
+    }
+
+    #[test]
     fn any_bytes_satisfy_the_invariants(data in prop::collection::vec(any::<u8>(), 0..300)) {
         crate::fuzzing::session(&data);
     }
@@ -368,6 +378,51 @@ proptest! {
         crate::fuzzing::session(&data);
     }
 }
+
+/// What three receivers of one publisher see, who are the publisher and two others; each operation comes by itself, or
+/// all at once, when messages to one subject are delivered as a run.
+fn run_at_once_or_apart(operations: &[&str], echo: bool, pause: usize, is_at_once: bool) -> Vec<Vec<u8>> {
+    let mut world = World::open();
+    let mut others = ["\"headers\":true", "\"headers\":false"]
+        .map(|headers| world.connect(&format!("CONNECT {{\"verbose\":false,\"pedantic\":false,{headers}}}\r\n")));
+    let [first, second] = &mut others;
+    first.send(b"SUB a 1\r\nSUB c.* 2\r\n", world.now);
+    second.send(b"SUB a 1\r\nUNSUB 1 7\r\nSUB b 2\r\nSUB b q 3\r\nSUB c.* 4\r\nSUB c.c 5\r\n", world.now);
+    let connect = format!("CONNECT {{\"verbose\":false,\"pedantic\":false,\"headers\":true,\"echo\":{echo}}}\r\n");
+    let mut publisher = world.connect(&connect);
+    publisher.pause_after(pause);
+    if is_at_once {
+        publisher.send(operations.concat().as_bytes(), world.now);
+    } else {
+        operations.iter().for_each(|operation| publisher.send(operation.as_bytes(), world.now));
+    }
+    [&mut publisher, first, second].map(MemoryClient::take).into()
+}
+
+/// Most repeat the one before, as publishers do.
+fn operations() -> impl Strategy<Value = Vec<&'static str>> {
+    let times = prop_oneof![3 => 1_usize..3, 1 => 1_usize..80];
+    let some = (prop::sample::select(OPERATIONS.to_vec()), times);
+    let repeat = |(operation, times)| std::iter::repeat_n(operation, times);
+    prop::collection::vec(some, 1..12).prop_map(move |all| all.into_iter().flat_map(repeat).collect())
+}
+
+const OPERATIONS: [&str; 14] = [
+    "PUB a 1\r\n1\r\n",
+    "PUB a 2\r\n22\r\n",
+    "HPUB a 14 15\r\nNATS/1.0\r\n\r\n\r\n3\r\n",
+    "PUB a reply 1\r\n4\r\n",
+    "PUB  a  01\r\n5\r\n",
+    "PUB b 1\r\n6\r\n",
+    "PUB c.c 1\r\n7\r\n",
+    "PUB c.d 1\r\n8\r\n",
+    "PUB nobody 1\r\n9\r\n",
+    "SUB a 7\r\n",
+    "SUB > 8\r\n",
+    "UNSUB 7\r\n",
+    "UNSUB 8 20\r\n",
+    "PING\r\n",
+];
 
 const PIECES: [&str; 12] = [
     "CONNECT {\"verbose\":true,\"protocol\":1,\"headers\":true,\"no_responders\":true}\r\n",

@@ -1,7 +1,7 @@
 //! The server's ports: where a routed message goes. Today a client or one of the server's own services; streams, APIs,
 //! routes, gateways and leaf nodes get their variants here.
 
-use std::{mem, sync::Arc};
+use std::{mem, slice, sync::Arc};
 
 use bytes::Bytes;
 use firn_id::Monotonic;
@@ -120,8 +120,30 @@ impl firn_router::Port for Port {
     #[inline]
     fn deliver(&self, subscription: &Arc<Subscription<Port>>, message: &Message<'_>, batch: &mut Batch) -> Delivered {
         match self {
-            Port::Client(client) => deliver_to_client(client, subscription, message, batch),
+            Port::Client(client) => deliver_to_client(client, subscription, slice::from_ref(message), batch),
             Port::Service(service) => service.deliver(subscription, message),
+        }
+    }
+
+    fn deliver_run(
+        &self,
+        subscription: &Arc<Subscription<Port>>,
+        messages: &[Message<'_>],
+        batch: &mut Batch,
+    ) -> Delivered {
+        match self {
+            Port::Client(client) if batch.trace.is_none() => deliver_to_client(client, subscription, messages, batch),
+            Port::Client(_) | Port::Service(_) => {
+                let mut each = messages.iter().map(|message| self.deliver(subscription, message, batch));
+                each.find(|&delivered| delivered != Delivered::Taken).unwrap_or(Delivered::Taken)
+            }
+        }
+    }
+
+    fn identity(&self) -> usize {
+        match self {
+            Port::Client(client) => Arc::as_ptr(client).addr(),
+            Port::Service(service) => Arc::as_ptr(service).addr(),
         }
     }
 }
@@ -130,65 +152,90 @@ impl firn_router::Port for Port {
 const SHARED_BYTES_MIN: usize = 4 * 1024;
 /// Most that a message line takes besides its subject, sid, reply and sizes.
 const LINE_BYTES: usize = 16;
+/// What ends a body.
+const CRLF_BYTES: usize = 2;
 
+/// Appends messages under one lock until one is refused; gives back what became of the last one that was tried.
 #[inline]
 fn deliver_to_client(
     client: &Arc<Client>,
     subscription: &Arc<Subscription<Port>>,
-    message: &Message<'_>,
+    messages: &[Message<'_>],
     batch: &mut Batch,
+) -> Delivered {
+    let Some(&Message { now, .. }) = messages.first() else { return Delivered::Refused };
+    let outcome = client.outbox.push(now, |queue| {
+        let (mut last, mut taken, mut bytes) = (Delivered::Refused, 0, 0);
+        for message in messages {
+            last = append(queue, client, subscription, message, &mut bytes);
+            taken += usize::from(last != Delivered::Refused);
+            if last != Delivered::Taken {
+                break;
+            }
+        }
+        (last, taken, bytes)
+    });
+    let Ok(((last, taken, bytes), pushed)) = outcome else { return Delivered::Refused };
+    batch.messages += taken as u64;
+    batch.message_bytes += bytes as u64;
+    // Where lines are shown, messages come one by one.
+    if let (Some(trace), [message]) = (batch.trace, messages)
+        && taken > 0
+    {
+        trace.delivered(client, message, subscription.sid(), bytes);
+    }
+    if last != Delivered::Refused || pushed.must_flush {
+        batch.add(client, pushed, bytes, now);
+    }
+    if last == Delivered::Refused {
+        client.outbox.hand_over();
+    }
+    last
+}
+
+/// One message; adds its header and payload bytes as the client receives them to `bytes`.
+#[inline]
+fn append(
+    queue: &mut Queue,
+    client: &Client,
+    subscription: &Arc<Subscription<Port>>,
+    message: &Message<'_>,
+    bytes: &mut usize,
 ) -> Delivered {
     let body = message.body.as_slice();
     let sid = subscription.sid();
-    let outcome = client.outbox.push(message.now, |queue| {
-        if subscription.is_closed() {
-            return (Delivered::Refused, 0);
-        }
-        let pending_max = client.limits.pending_bytes_max;
-        if client.limits.drops_when_stalled && queue.pending() > pending_max / 4 * STALLED_QUARTERS {
-            return (Delivered::Refused, 0);
-        }
-        if queue.pending() + body.len() > pending_max {
-            queue.overflow();
-            return (Delivered::Refused, 0);
-        }
-        let has_header = message.header_bytes > 0;
-        let cut = if has_header && !queue.keeps_headers() { message.header_bytes } else { 0 };
-        if cut == 0 && !message.tail.is_empty() && body.len() <= SHARED_BYTES_MIN {
-            let bytes = LINE_BYTES + message.subject.len() + sid.len() + message.tail.len();
-            let buffer = queue.buffer(bytes);
-            let before = buffer.len();
-            encode::message_in_one_piece(buffer, has_header, message.subject, sid, message.tail);
-            let appended = buffer.len() - before;
-            queue.appended(appended);
-        } else {
-            append_in_pieces(queue, message, sid, cut);
-        }
-        queue.messages += 1;
-        let message_bytes = body.len() - 2 - cut;
-        queue.message_bytes += message_bytes as u64;
-        if subscription.count_delivery() {
-            queue.finish(subscription);
-            (Delivered::TakenLast, message_bytes)
-        } else {
-            (Delivered::Taken, message_bytes)
-        }
-    });
-    let Ok(((delivered, bytes), pushed)) = outcome else { return Delivered::Refused };
-    if delivered == Delivered::Refused {
-        if pushed.must_flush {
-            batch.add(client, pushed, 0, message.now);
-        }
-        client.outbox.hand_over();
-        return delivered;
+    if subscription.is_closed() {
+        return Delivered::Refused;
     }
-    batch.messages += 1;
-    batch.message_bytes += bytes as u64;
-    if let Some(trace) = batch.trace {
-        trace.delivered(client, message, sid, bytes);
+    let pending_max = client.limits.pending_bytes_max;
+    if client.limits.drops_when_stalled && queue.pending() > pending_max / 4 * STALLED_QUARTERS {
+        return Delivered::Refused;
     }
-    batch.add(client, pushed, bytes, message.now);
-    delivered
+    if queue.pending() + body.len() > pending_max {
+        queue.overflow();
+        return Delivered::Refused;
+    }
+    let has_header = message.header_bytes > 0;
+    let cut = if has_header && !queue.keeps_headers() { message.header_bytes } else { 0 };
+    if cut == 0 && !message.tail.is_empty() && body.len() <= SHARED_BYTES_MIN {
+        let room = LINE_BYTES + message.subject.len() + sid.len() + message.tail.len();
+        let buffer = queue.buffer(room);
+        let before = buffer.len();
+        encode::message_in_one_piece(buffer, has_header, message.subject, sid, message.tail);
+        let appended = buffer.len() - before;
+        queue.appended(appended);
+    } else {
+        append_in_pieces(queue, message, sid, cut);
+    }
+    let message_bytes = body.len() - CRLF_BYTES - cut;
+    queue.messages += 1;
+    queue.message_bytes += message_bytes as u64;
+    *bytes += message_bytes;
+    if subscription.count_delivery() {
+        queue.finish(subscription);
+        return Delivered::TakenLast;
+    }
+    Delivered::Taken
 }
 
 /// The general case: large bodies, headers to cut off, bodies that were gathered.
