@@ -55,6 +55,9 @@ fn report(line: &str) {
 }
 
 /// Writes a line past the capture of test output.
-fn say(line: &str) {
+///
+/// # Panics
+/// If the terminal does not take it.
+pub fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("the terminal takes a line");
 }

@@ -35,7 +35,7 @@ const STEPS: [Step; 8] = [
     Step { name: "build", share_seconds: 10 * 60, run: |_| build() },
     Step { name: "unit", share_seconds: 6 * 60, run: unit },
     Step { name: "fuzz", share_seconds: 2 * 60, run: |_| fuzz(&["--seconds", "90"]) },
-    Step { name: "conformance", share_seconds: 8 * 60, run: conformance },
+    Step { name: "conformance", share_seconds: 12 * 60, run: conformance },
     Step { name: "faults", share_seconds: 5 * 60, run: faults },
     Step { name: "bench", share_seconds: 60, run: |_| bench() },
 ];

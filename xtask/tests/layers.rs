@@ -10,7 +10,7 @@ use xtask::metadata::{self, Package};
 use xtask::workspace;
 
 /// Each package of ours, and the packages of ours it may name outside of tests.
-const MAY_NAME: [(&str, &[&str]); 13] = [
+const MAY_NAME: [(&str, &[&str]); 14] = [
     // words
     ("firn-id", &[]),
     ("firn-subject", &[]),
@@ -30,6 +30,7 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
     ("firn-cli", &["firn", "firn-server", "firn-config", "firn-wire", "firn-subject", "firn-auth", "firn-id"]),
     // tests: they speak NATS and know nothing of the inside
     ("firn-conformance", &[]),
+    ("nats-server", &[]),
     ("firn-bench", &[]),
     ("xtask", &[]),
 ];
