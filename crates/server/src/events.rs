@@ -34,7 +34,7 @@ pub(crate) use self::{
     publish::publish,
 };
 use crate::{
-    conn::{client::Client, registry::Closed},
+    conn::client::Client,
     monitor::{account, json},
     service::{self, REQUESTS_MAX, Request},
     state::State,
@@ -67,7 +67,16 @@ pub(crate) enum Happening {
     /// A client signed in.
     Connected(Arc<Client>),
     /// A client is gone.
-    Disconnected { client: Arc<Client>, reason: CloseReason, was_signed_in: bool },
+    Disconnected(Arc<Client>, Farewell),
+}
+
+/// How a client went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Farewell {
+    pub(crate) reason: CloseReason,
+    pub(crate) was_signed_in: bool,
+    /// It asked to be let in, with or without success.
+    pub(crate) had_sent_connect: bool,
 }
 
 impl Events {
@@ -89,9 +98,8 @@ impl Events {
     }
 
     /// Told when a client is gone.
-    pub(crate) fn disconnected(&self, closed: &Closed, was_signed_in: bool) {
-        let client = Arc::clone(&closed.client);
-        let _ = self.happenings.try_send(Happening::Disconnected { client, reason: closed.reason, was_signed_in });
+    pub(crate) fn disconnected(&self, client: &Arc<Client>, farewell: Farewell) {
+        let _ = self.happenings.try_send(Happening::Disconnected(Arc::clone(client), farewell));
     }
 
     /// The number of the next document.
@@ -202,13 +210,18 @@ fn tell(state: &State, happening: &Happening) {
             let subject = format!("$SYS.ACCOUNT.{}.CONNECT", facts.account_name);
             say(state, &[&subject], || Connect::of(state, client));
         }
-        Happening::Disconnected { client, reason, was_signed_in } => {
+        Happening::Disconnected(client, Farewell { reason, was_signed_in, had_sent_connect }) => {
             let facts = client.facts();
             let account = facts.as_deref().map_or("$G", |facts| &facts.account_name);
             if let (true, Some(facts)) = (was_signed_in, facts.as_deref()) {
                 tell_connections(state, facts.account);
             }
             if *reason == CloseReason::AuthenticationViolation {
+                if *had_sent_connect {
+                    let account = facts.as_deref().map_or(AccountId::GLOBAL, |facts| facts.account);
+                    let document = || Disconnect::of(state, client, reason.text());
+                    say_in(state, account, "$SYS.ACCOUNT.CLIENT.AUTH.ERR", document);
+                }
                 let subject = format!("$SYS.SERVER.{}.CLIENT.AUTH.ERR", state.keys.id);
                 say(state, &[&subject], || Disconnect::of(state, client, reason.text()));
             }
@@ -229,11 +242,16 @@ fn tell_connections(state: &State, id: AccountId) {
 /// Publishes a document in `$SYS`, made only where somebody listens.
 fn say<T: Serialize>(state: &State, subjects: &[&str], document: impl Fn() -> T) {
     for subject in subjects {
-        let subject = subject.as_bytes();
-        if state.accounts.system().is_interested(subject) {
-            let payload = json::compact(&document());
-            publish(state, AccountId::SYSTEM, subject, Some(b""), b"", payload.as_bytes());
-        }
+        say_in(state, AccountId::SYSTEM, subject, &document);
+    }
+}
+
+/// Publishes a document in an account, made only where somebody listens.
+fn say_in<T: Serialize>(state: &State, account: AccountId, subject: &str, document: impl Fn() -> T) {
+    let subject = subject.as_bytes();
+    if state.accounts.by_id(account).is_some_and(|account| account.is_interested(subject)) {
+        let payload = json::compact(&document());
+        publish(state, account, subject, Some(b""), b"", payload.as_bytes());
     }
 }
 

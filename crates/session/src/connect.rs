@@ -50,6 +50,7 @@ impl<P: Link> Session<P> {
         if self.connect.update(json).is_err() {
             return Err(Close::silently(CloseReason::ProtocolViolation));
         }
+        self.timers.heard_connect(turn.now);
         if self.stage == Stage::Connected {
             self.drop_subscriptions();
         }

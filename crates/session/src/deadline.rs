@@ -23,6 +23,9 @@ pub(crate) struct Timers {
     pinged: Option<Monotonic>,
     pings_out: u32,
     round_trip: Option<(Duration, Monotonic)>,
+    start: Monotonic,
+    /// What is said of the round trip before the first measurement: how long `CONNECT` took to come.
+    estimate: Option<Duration>,
     answered_first_ping: bool,
 }
 
@@ -37,6 +40,8 @@ impl Timers {
             pinged: None,
             pings_out: 0,
             round_trip: None,
+            start: now,
+            estimate: None,
             answered_first_ping: false,
         }
     }
@@ -60,6 +65,15 @@ impl Timers {
         if let Some(pinged) = self.pinged.take() {
             self.round_trip = Some((now.since(pinged), now));
         }
+    }
+
+    /// A `CONNECT` arrived.
+    pub(crate) fn heard_connect(&mut self, now: Monotonic) {
+        self.estimate = Some(now.since(self.start));
+    }
+
+    pub(crate) fn has_heard_connect(&self) -> bool {
+        self.estimate.is_some()
     }
 
     /// Nobody has to sign in any more.
@@ -88,9 +102,9 @@ impl<P: Link> Session<P> {
         self.timers.sign_in.map_or(self.timers.next_ping, |sign_in| sign_in.min(self.timers.next_ping))
     }
 
-    /// The last measured round trip time.
+    /// The last measured round trip time; before, an estimate from the `CONNECT`.
     pub fn round_trip(&self) -> Option<Duration> {
-        self.timers.round_trip.map(|(duration, _)| duration)
+        self.timers.round_trip.map(|(duration, _)| duration).or(self.timers.estimate)
     }
 
     /// When bytes last arrived.

@@ -287,6 +287,11 @@ impl<P: Link> Session<P> {
         matches!(self.stage, Stage::Connected)
     }
 
+    /// Whether a `CONNECT` came, whatever became of it.
+    pub fn has_sent_connect(&self) -> bool {
+        self.timers.has_heard_connect()
+    }
+
     /// Whether nothing but a `CONNECT` will do now.
     pub fn must_sign_in(&self) -> bool {
         matches!(self.stage, Stage::SignInFirst | Stage::Verifying)

@@ -125,6 +125,17 @@ fn who_has_signed_in_or_need_not_is_not_timed_out() {
 }
 
 #[test]
+fn until_it_is_measured_the_round_trip_is_how_long_connect_took_to_come() {
+    let mut world = World::open();
+    let mut client = world.connect("");
+    assert_eq!((client.session().round_trip(), client.session().has_sent_connect()), (None, false));
+    world.pass(Duration::from_millis(20));
+    world.say(&mut client, CONNECT);
+    assert_eq!(client.session().round_trip(), Some(Duration::from_millis(20)));
+    assert!(client.session().has_sent_connect());
+}
+
+#[test]
 fn the_first_ping_measures_and_unanswered_ones_end_the_connection() {
     let mut world = World::open();
     let mut client = world.connect(CONNECT);

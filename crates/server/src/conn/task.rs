@@ -28,7 +28,7 @@ use super::{
     transport::Transport,
     worker::{self, READ_BYTES},
 };
-use crate::{clock, state::State};
+use crate::{clock, events::Farewell, state::State};
 
 /// Bytes that may wait unparsed for a client that has not signed in.
 const UNKNOWN_CLIENT_BYTES_MAX: usize = 16 * 1024;
@@ -520,7 +520,12 @@ impl Drop for Connection {
             out_bytes,
         };
         tracing::debug!(client = self.client.label(), "Client connection closed: {}", self.end);
-        self.state.events.disconnected(&closed, self.was_signed_in);
+        let farewell = Farewell {
+            reason: self.end,
+            was_signed_in: self.was_signed_in,
+            had_sent_connect: self.session.has_sent_connect(),
+        };
+        self.state.events.disconnected(&self.client, farewell);
         self.state.registry.leave(closed);
     }
 }

@@ -61,7 +61,8 @@ fn coming_and_going_is_told_with_the_keys_of_nats_server() {
     leave(&state, &other, 1, CloseReason::AuthenticationViolation);
     other.counters.set_round_trip(Some(Duration::from_micros(383)));
     let reason = CloseReason::AuthenticationViolation;
-    tell(&state, &Happening::Disconnected { client: other, reason, was_signed_in: false });
+    let farewell = Farewell { reason, was_signed_in: false, had_sent_connect: false };
+    tell(&state, &Happening::Disconnected(other, farewell));
     let told = messages(&listener);
     let subjects: Vec<&str> = told.iter().map(|(subject, _)| subject.as_str()).collect();
     let auth_err = format!("$SYS.SERVER.{}.CLIENT.AUTH.ERR", state.keys.id);
@@ -92,6 +93,32 @@ fn coming_and_going_is_told_with_the_keys_of_nats_server() {
     let gone: Value = serde_json::from_str(&told[4].1).expect("JSON");
     assert_eq!((&gone["reason"], &gone["sent"]["msgs"]), (&json!("Authentication Failure"), &json!(3)));
     assert_eq!(gone["client"]["rtt"], 383_000);
+}
+
+#[test]
+fn an_account_hears_who_failed_to_sign_in_to_it() {
+    let (state, listener) = listened();
+    let inside = client(&state, "inside", AccountId::GLOBAL, 0);
+    subscribe(&state, &inside, "$SYS.>", "1");
+    for (reason, had_sent_connect, expected) in [
+        (CloseReason::AuthenticationViolation, true, 1),
+        (CloseReason::AuthenticationViolation, false, 0),
+        (CloseReason::AuthenticationTimeout, true, 0),
+        (CloseReason::ClientClosed, true, 0),
+    ] {
+        read(&listener);
+        let other = client(&state, "other", AccountId::GLOBAL, 0);
+        let farewell = Farewell { reason, was_signed_in: false, had_sent_connect };
+        tell(&state, &Happening::Disconnected(other, farewell));
+        let told = messages(&inside);
+        assert_eq!(told.len(), expected, "{reason} {had_sent_connect}");
+        for (subject, document) in told {
+            assert_eq!(subject, "$SYS.ACCOUNT.CLIENT.AUTH.ERR");
+            let of_the_server =
+                messages(&listener).into_iter().find(|(subject, _)| subject.ends_with(".CLIENT.AUTH.ERR"));
+            assert_eq!(keys(&document), keys(&of_the_server.expect("an event in $SYS").1));
+        }
+    }
 }
 
 #[test]
