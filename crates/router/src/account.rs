@@ -1,7 +1,8 @@
 //! One account's interest: a writer that stages changes, and the snapshot that publishers read.
 //!
 //! Changes are staged under a leaf lock and made visible together by [`Account::publish`], once per read batch of the
-//! connection that made them; a snapshot is never edited.
+//! connection that made them; a snapshot is never edited. A panic half-way through a change is told while the lock is
+//! still held, to a hook that ends the process: nobody is served by interest that is half changed.
 
 use std::{
     mem,
@@ -33,6 +34,7 @@ pub struct Account<P> {
     /// Which cached routes are still current.
     pub generations: Generations,
     staged: Mutex<Staged<P>>,
+    on_half_change: fn(),
     visible: ArcSwap<Interest<Arc<Subscription<P>>>>,
     inserts: AtomicU64,
     removes: AtomicU64,
@@ -87,10 +89,20 @@ pub struct Statistics {
     pub matches: u64,
 }
 
+/// A change that is under way; it is forgotten once it is whole.
+struct Unfinished(fn());
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 #[expect(clippy::disallowed_types, reason = "leaf lock: see Account")]
 impl<P: Port> Account<P> {
     /// An account without interest; `seed` is random, so that strangers cannot aim at hash collisions.
-    pub fn new(id: AccountId, name: &str, seed: u64) -> Self {
+    /// `on_half_change` is called when a panic leaves a change half made, and must not return where others still run.
+    pub fn new(id: AccountId, name: &str, seed: u64, on_half_change: fn()) -> Self {
         let interest = Interest::with_seed(seed);
         Account {
             id,
@@ -98,6 +110,7 @@ impl<P: Port> Account<P> {
             generations: Generations::new(seed),
             visible: ArcSwap::from_pointee(interest.clone()),
             staged: Mutex::new(Staged { interest, touched: Vec::new() }),
+            on_half_change,
             inserts: AtomicU64::new(0),
             removes: AtomicU64::new(0),
             matches: AtomicU64::new(0),
@@ -107,25 +120,25 @@ impl<P: Port> Account<P> {
     /// Stages a subscription.
     pub fn insert(&self, subscription: Arc<Subscription<P>>) {
         let touched = self.generations.touched_by(subscription.subject());
-        let mut staged = self.staged.lock();
-        staged.touched.push(touched);
-        let handle = Arc::clone(&subscription);
-        staged.interest.insert(subscription.subject(), subscription.queue(), handle);
-        drop(staged);
+        self.change(|staged| {
+            staged.touched.push(touched);
+            let handle = Arc::clone(&subscription);
+            staged.interest.insert(subscription.subject(), subscription.queue(), handle);
+        });
         self.inserts.fetch_add(1, Relaxed);
     }
 
     /// Stages the end of a subscription; false when it had ended already.
     pub fn remove(&self, subscription: &Arc<Subscription<P>>) -> bool {
         let touched = self.generations.touched_by(subscription.subject());
-        let mut staged = self.staged.lock();
-        let removed = staged
-            .interest
-            .remove(subscription.subject(), subscription.queue(), |other| Arc::ptr_eq(other, subscription));
-        if removed.is_some() {
-            staged.touched.push(touched);
-        }
-        drop(staged);
+        let removed = self.change(|staged| {
+            let is_it = |other: &Arc<Subscription<P>>| Arc::ptr_eq(other, subscription);
+            let removed = staged.interest.remove(subscription.subject(), subscription.queue(), is_it);
+            if removed.is_some() {
+                staged.touched.push(touched);
+            }
+            removed
+        });
         if removed.is_some() {
             self.removes.fetch_add(1, Relaxed);
         }
@@ -134,18 +147,30 @@ impl<P: Port> Account<P> {
 
     /// Makes staged changes visible to every publisher.
     pub fn publish(&self) {
-        let mut staged = self.staged.lock();
-        if staged.touched.is_empty() {
-            return;
-        }
-        let touched = mem::take(&mut staged.touched);
-        // Stored under the lock, so that an older snapshot never follows a newer one.
-        let earlier = self.visible.swap(Arc::new(staged.interest.clone()));
-        for counter in touched {
-            self.generations.raise(counter);
-        }
-        drop(staged);
+        let earlier = self.change(|staged| {
+            if staged.touched.is_empty() {
+                return None;
+            }
+            let touched = mem::take(&mut staged.touched);
+            // Stored under the lock, so that an older snapshot never follows a newer one.
+            let earlier = self.visible.swap(Arc::new(staged.interest.clone()));
+            for counter in touched {
+                self.generations.raise(counter);
+            }
+            Some(earlier)
+        });
+        // It may be large, and nobody has to wait for its end.
         drop(earlier);
+    }
+
+    /// Runs a change under the lock, wholly or not at all as far as others can see.
+    fn change<T>(&self, change: impl FnOnce(&mut Staged<P>) -> T) -> T {
+        let mut staged = self.staged.lock();
+        // Dropped before the lock is released.
+        let unfinished = Unfinished(self.on_half_change);
+        let value = change(&mut staged);
+        mem::forget(unfinished);
+        value
     }
 
     /// Searches the interest as it is now. Take the stamp of `place` before, so that a change meanwhile shows.
@@ -210,4 +235,68 @@ fn are_apart<P: Port>(plain: &[Arc<Subscription<P>>]) -> bool {
     let mut ports: Vec<usize> = plain.iter().map(|subscription| subscription.port.identity()).collect();
     ports.sort_unstable();
     ports.windows(2).all(|two| two.first() != two.last())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::AtomicUsize,
+    };
+
+    use super::*;
+    use crate::{Delivered, Message};
+
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Nobody;
+
+    impl Port for Nobody {
+        type Batch = ();
+
+        fn deliver(&self, _: &Arc<Subscription<Self>>, _: &Message<'_>, (): &mut ()) -> Delivered {
+            Delivered::Taken
+        }
+
+        fn identity(&self) -> usize {
+            0
+        }
+    }
+
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+    #[test]
+    fn a_panic_half_way_through_a_change_is_told_before_anybody_can_see_it() {
+        let account = Account::<Nobody>::new(AccountId::GLOBAL, "$G", 7, || {
+            CALLS.fetch_add(1, Relaxed);
+        });
+        let subscription = Arc::new(Subscription::new(Nobody, b"a", None, b"1", None));
+        account.insert(Arc::clone(&subscription));
+        account.publish();
+        account.publish();
+        assert!(account.remove(&subscription) && !account.remove(&subscription));
+        assert_eq!(CALLS.load(Relaxed), 0, "whole changes are nobody's business");
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            account.change(|staged| {
+                staged.touched.clear();
+                panic!("half-way");
+            })
+        }));
+        assert!(outcome.is_err());
+        assert_eq!(CALLS.load(Relaxed), 1);
+        // A connection that unwinds for another reason still withdraws its interest.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let _leaving = Leaving(&account);
+            panic!("elsewhere");
+        }));
+        assert!(outcome.is_err());
+        assert_eq!(CALLS.load(Relaxed), 1);
+    }
+
+    struct Leaving<'a>(&'a Account<Nobody>);
+
+    impl Drop for Leaving<'_> {
+        fn drop(&mut self) {
+            self.0.publish();
+        }
+    }
 }

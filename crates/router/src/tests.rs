@@ -25,7 +25,7 @@ impl Port for Number {
 }
 
 fn account() -> Account<Number> {
-    Account::new(AccountId::GLOBAL, "$G", 7)
+    Account::new(AccountId::GLOBAL, "$G", 7, || {})
 }
 
 fn subscription(number: u32, subject: &str, queue: Option<&str>) -> Arc<Subscription<Number>> {

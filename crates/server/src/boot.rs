@@ -18,6 +18,7 @@ use crate::{
     embed::{Running, StartError},
     entropy,
     events::{self, Events},
+    fault,
     files::{self, Listening, PortsFile},
     keeper,
     keys::ServerKeys,
@@ -84,7 +85,7 @@ pub(crate) async fn boot(
         settings: ArcSwap::from_pointee(settings),
         config_loaded: ArcSwap::from_pointee(clock::timestamp()),
         config_digest: ArcSwapOption::new(digest.map(Arc::new)),
-        accounts: Arc::new(Accounts::new(entropy::seed())),
+        accounts: Arc::new(Accounts::new(entropy::seed(), fault::in_interest)),
         registry: Registry::new(usize::try_from(options.max_closed_clients).unwrap_or(usize::MAX)),
         budget: Arc::new(Budget::new(outbox_bytes_max.unwrap_or_else(half_of_memory))),
         outbox_limits: Arc::new(SharedLimits::new(OutboxLimits {
@@ -105,19 +106,21 @@ pub(crate) async fn boot(
 
     write_files(&state)?;
     let mut tasks = JoinSet::new();
-    tasks.spawn(keeper::run(Arc::clone(&state)));
+    tasks.spawn(fault::vital("the keeper of memory", keeper::run(Arc::clone(&state))));
     let requests = events::listen(&state);
-    tasks.spawn(accept::accept(Arc::clone(&state), listener));
-    run_until_stopped(&mut tasks, &state, events::run(Arc::clone(&state), happenings, requests));
+    tasks.spawn(fault::vital("accepting clients", accept::accept(Arc::clone(&state), listener)));
+    let telling = fault::vital("the system account", events::run(Arc::clone(&state), happenings, requests));
+    run_until_stopped(&mut tasks, &state, telling);
     if let Some(monitoring) = monitoring {
         let host = state.options.load().monitor_host().to_owned();
         let Listening { scheme, address, .. } = monitoring.listening;
         tracing::info!("Starting {scheme} monitor on {host}:{}", address.port());
         let base_path = state.options.load().monitor.base_path.clone();
         let served = Arc::clone(&state);
-        run_until_stopped(&mut tasks, &state, async move {
+        let serving = async move {
             monitor::serve(served, monitoring.listener, &base_path, monitoring.tls).await;
-        });
+        };
+        run_until_stopped(&mut tasks, &state, fault::vital("monitoring", serving));
     }
     tracing::info!("Listening for client connections on {}:{}", state.options.load().host, client_address.port());
     if let Some(tls) = &state.options.load().tls {

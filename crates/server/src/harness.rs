@@ -44,7 +44,7 @@ pub(crate) fn server(options: Options) -> (Arc<State>, mpsc::Receiver<Happening>
         settings: ArcSwap::from_pointee(settings),
         tls: ArcSwapOption::empty(),
         config_loaded: ArcSwap::from_pointee(Timestamp::from_unix_nanos(0)),
-        accounts: Arc::new(Accounts::new(1)),
+        accounts: Arc::new(Accounts::new(1, || {})),
         registry: Registry::new(100),
         options: ArcSwap::from_pointee(options),
         budget: Arc::new(Budget::new(1 << 20)),

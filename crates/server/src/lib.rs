@@ -10,6 +10,7 @@ mod conn;
 mod embed;
 mod entropy;
 mod events;
+mod fault;
 mod files;
 #[cfg(test)]
 mod harness;

@@ -16,6 +16,8 @@ use firn_auth::authenticate::{Identity, PasswordCheck};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use crate::fault;
+
 /// Checks that may wait for one address.
 const PER_ADDRESS_MAX: usize = 64;
 /// Checks that may wait in all.
@@ -68,10 +70,12 @@ impl Passwords {
             thread::Builder::new().name("passwords".to_owned()).spawn(move || {
                 // Best effort: at equal priority the checks are still right, only less polite.
                 let _ = rustix::process::nice(19);
-                while let Some(job) = shared.next() {
-                    // Who asked may be gone.
-                    let _ = job.answer.send(job.check.run());
-                }
+                fault::vital_thread("checking passwords", || {
+                    while let Some(job) = shared.next() {
+                        // Who asked may be gone.
+                        let _ = job.answer.send(job.check.run());
+                    }
+                });
             })?;
         }
         Ok(Passwords { shared })

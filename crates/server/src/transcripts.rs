@@ -155,7 +155,7 @@ impl Server {
             keys,
             settings: Arc::new(settings),
             connections_max,
-            accounts: Arc::new(Accounts::new(7)),
+            accounts: Arc::new(Accounts::new(7, || {})),
             clients: HashMap::new(),
             last_id: 0,
             now: Monotonic::ZERO,

@@ -25,7 +25,7 @@ pub fn session(data: &[u8]) {
         ping_interval: Duration::from_secs(10),
         pings_out_max: 2,
     });
-    let accounts = Arc::new(Accounts::new(7));
+    let accounts = Arc::new(Accounts::new(7, || {}));
     let mut now = Monotonic::ZERO;
     let mut clients = [1, 2].map(|client_id| MemoryClient::connect(&settings, &accounts, client_id, None, now));
     let mut rest = data;

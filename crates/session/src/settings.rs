@@ -72,9 +72,9 @@ pub struct Accounts<P> {
 }
 
 impl<P: Port> Accounts<P> {
-    /// `$G` and `$SYS`. `seed` is random.
-    pub fn new(seed: u64) -> Self {
-        let account = |id: AccountId, name| Arc::new(Account::new(id, name, seed));
+    /// `$G` and `$SYS`. `seed` is random; `on_half_change` ends the process, see [`Account::new`].
+    pub fn new(seed: u64, on_half_change: fn()) -> Self {
+        let account = |id: AccountId, name| Arc::new(Account::new(id, name, seed, on_half_change));
         Accounts { accounts: [account(AccountId::GLOBAL, "$G"), account(AccountId::SYSTEM, "$SYS")].into() }
     }
 

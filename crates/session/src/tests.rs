@@ -59,7 +59,12 @@ struct World {
 
 impl World {
     fn new(settings: Settings) -> World {
-        World { settings: Arc::new(settings), accounts: Arc::new(Accounts::new(7)), now: Monotonic::ZERO, last_id: 0 }
+        World {
+            settings: Arc::new(settings),
+            accounts: Arc::new(Accounts::new(7, || {})),
+            now: Monotonic::ZERO,
+            last_id: 0,
+        }
     }
 
     fn open() -> World {
