@@ -6,7 +6,7 @@
 //! Not here: who a certificate's holder is; the directory of users decides by the names that are taken out here.
 
 mod algorithms;
-mod certificate;
+pub(crate) mod certificate;
 mod handshake;
 mod rate;
 

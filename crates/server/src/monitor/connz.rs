@@ -26,6 +26,7 @@ use crate::{
         registry::Closed,
     },
     state::State,
+    tls::certificate,
 };
 
 /// Connections, or subscriptions, to show without a limit.
@@ -143,6 +144,8 @@ struct Connection {
     tls_version: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     tls_cipher_suite: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tls_peer_certs: Vec<PeerCertificate>,
     #[serde(skip_serializing_if = "is_false")]
     tls_first: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -155,6 +158,27 @@ struct Connection {
     subscriptions_list_detail: Vec<Detail>,
     #[serde(skip_serializing_if = "str::is_empty")]
     name_tag: Box<str>,
+}
+
+/// A certificate that a client showed.
+#[derive(Debug, Serialize)]
+struct PeerCertificate {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    subject: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    spki_sha256: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cert_sha256: String,
+}
+
+impl PeerCertificate {
+    fn of(der: &[u8]) -> Self {
+        PeerCertificate {
+            subject: certificate::subject(der).unwrap_or_default(),
+            spki_sha256: certificate::key_sum(der).unwrap_or_default(),
+            cert_sha256: certificate::sum(der),
+        }
+    }
 }
 
 /// One subscription.
@@ -430,6 +454,9 @@ impl Row {
         let client = &self.client;
         let facts = self.facts.as_deref();
         let tls = client.tls.as_deref();
+        // Only of clients that are still there, as in nats-server.
+        let peers = tls.filter(|_| options.auth && self.closed.is_none());
+        let peers = peers.map(|tls| &tls.peer_certificates[..]).unwrap_or_default();
         let list = list.map(Vec::as_slice).unwrap_or_default();
         let details = if options.subscriptions_detail { list } else { &[] };
         let subjects = if options.subscriptions_detail { &[] } else { list };
@@ -462,6 +489,7 @@ impl Row {
             version: text(|facts| &facts.version),
             tls_version: tls.map_or("", |tls| tls.version),
             tls_cipher_suite: tls.map_or("", |tls| tls.cipher_suite),
+            tls_peer_certs: peers.iter().map(|der| PeerCertificate::of(der)).collect(),
             tls_first: tls.is_some_and(|tls| tls.first),
             authorized_user: shown(text(|facts| &facts.user)),
             account: shown(if is_global { Box::default() } else { account.into() }),
