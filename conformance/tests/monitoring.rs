@@ -25,6 +25,7 @@ const PAGES: &[&str] = &[
     "/leafz",
     "/accountz",
     "/accountz?acc=$G",
+    "/accountz?acc=$SYS",
     "/accstatz",
     "/jsz",
     "/healthz",
