@@ -66,6 +66,7 @@ fn info(options: &Options, keys: &ServerKeys, port: u16) -> Info {
         tls_available: has_tls && options.allow_non_tls,
         max_payload: i32::try_from(options.max_payload).unwrap_or(i32::MAX),
         api_lvl: version::API_LEVEL,
+        firn: version::FIRN,
         xkey: keys.curve.to_string(),
         ..Info::default()
     }
@@ -137,7 +138,8 @@ mod tests {
             format!(
                 "INFO {{\"server_id\":\"{id}\",\"server_name\":\"{id}\",\"version\":\"2.15.1\",\"proto\":1,{commit}\
                  \"go\":\"go1.27.2\",\"host\":\"0.0.0.0\",\"port\":4222,\"headers\":true,\"max_payload\":1048576,\
-                 \"api_lvl\":5,\"xkey\":\"{curve}\"}} \r\n"
+                 \"api_lvl\":5,\"xkey\":\"{curve}\",\"firn\":\"{}\"}} \r\n",
+                version::FIRN
             )
         );
     }

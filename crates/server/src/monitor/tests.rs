@@ -66,7 +66,7 @@ fn documents_have_the_keys_of_nats_server_in_its_order() {
          total_connections routes remotes leafnodes in_msgs in_bytes in_client_msgs in_client_bytes out_msgs \
          out_bytes out_client_msgs out_client_bytes slow_consumers stale_connections stalled_clients subscriptions \
          http_req_stats config_load_time config_digest feature_flags system_account slow_consumer_stats \
-         stale_connection_stats disk_io_wait_stats",
+         stale_connection_stats disk_io_wait_stats firn",
     );
     check("/connz", "server_id now num_connections total offset limit connections");
     check(

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{clock, state::State};
 
-/// The document, in nats-server's order.
+/// The document, in nats-server's order, and behind it our own.
 #[derive(Debug, Serialize)]
 pub(crate) struct Varz {
     server_id: Box<str>,
@@ -96,6 +96,8 @@ pub(crate) struct Varz {
     pub(crate) disk_io_wait_stats: DiskWaits,
     #[serde(skip_serializing_if = "String::is_empty")]
     tls_cert_not_after: String,
+    /// Version of the program itself.
+    firn: &'static str,
 }
 
 /// A feature that is not configured.
@@ -225,6 +227,7 @@ pub(crate) fn varz(state: &State) -> Varz {
         stale_connection_stats: ByKind::of_clients(stale_connections),
         disk_io_wait_stats: DiskWaits::default(),
         tls_cert_not_after: not_after.map(|not_after| not_after.to_string()).unwrap_or_default(),
+        firn: info.firn,
     }
 }
 

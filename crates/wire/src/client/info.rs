@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// The fields of `INFO` in nats-server's order.
+/// The fields of `INFO` in nats-server's order, and behind them our own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the protocol's own words")]
 #[expect(clippy::struct_excessive_bools, reason = "the protocol's own flags")]
@@ -63,6 +63,9 @@ pub struct Info {
     pub api_lvl: u64,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub xkey: String,
+    /// Version of the program itself, by which it tells that it is not nats-server; clients pass over it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub firn: &'static str,
 }
 
 impl Info {
@@ -158,6 +161,7 @@ mod tests {
             acc_is_sys: true,
             api_lvl: 5,
             xkey: text("X1"),
+            firn: "0.1.0",
         };
         check(
             &info,
@@ -168,7 +172,7 @@ mod tests {
                 r#""max_payload":1048576,"jetstream":true,"client_id":5,"client_ip":"127.0.0.1","#,
                 r#""nonce":"10nr30A6DA4ewSQ","cluster":"c","domain":"d","connect_urls":["1.2.3.4:5","1.2.3.4:6"],"#,
                 r#""ws_connect_urls":["1.2.3.4:7"],"ldm":true,"connect_info":true,"remote_account":"$G","#,
-                r#""acc_is_sys":true,"api_lvl":5,"xkey":"X1"} "#,
+                r#""acc_is_sys":true,"api_lvl":5,"xkey":"X1","firn":"0.1.0"} "#,
                 "\r\n"
             ),
         );
