@@ -138,10 +138,21 @@ fn message(line: &str) -> Option<String> {
     if line.trim().is_empty() {
         return None;
     }
+    let line = without_time(line);
     let Some(log) = line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else {
         // The program's name stands before the first of several messages, whichever that is.
         return Some(line.strip_prefix("nats-server: ").unwrap_or(line).to_owned());
     };
     let logged = log.1;
     ["[FTL]", "[ERR]"].iter().find_map(|label| Some(logged.split_once(label)?.1.trim().to_owned()))
+}
+
+/// A line from before there is a log, which nats-server begins with the time and nothing else.
+fn without_time(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((date, rest)) if date.len() == 10 && date.matches('/').count() == 2 => {
+            rest.split_once(' ').map_or(rest, |(_, text)| text)
+        }
+        _ => line,
+    }
 }

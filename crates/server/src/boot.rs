@@ -69,12 +69,12 @@ pub(crate) async fn boot(
     warn_of_few_files(options.max_connections);
     firn_config::check_start(&options).map_err(StartError::Fatal)?;
 
+    let monitoring = listen_for_monitoring(&options, tls.as_ref()).await?;
     let listener = listen_for_clients(&options.host, options.port).await?;
     let client_address = listener.local_addr().map_err(|error| StartError::System(error.to_string()))?;
     // From here on "any free port" is the one that was free; a reload compares with it.
     options.port = client_address.port().into();
     let settings = settings(&options, &keys, client_address.port(), None).map_err(StartError::Option)?;
-    let monitoring = listen_for_monitoring(&options, tls.as_ref()).await?;
     let (events, happenings) = Events::new();
     let state = Arc::new(State {
         keys,
@@ -153,7 +153,7 @@ pub(crate) fn write_ports_file(state: &State) {
     let listening: Vec<Listening> = [clients].into_iter().chain(state.monitoring).collect();
     match PortsFile::write(folder, &listening) {
         Ok(file) => state.ports_file.store(Some(Arc::new(file))),
-        Err(error) => tracing::error!("Error writing ports file ({folder}): {error}"),
+        Err(error) => tracing::error!("Error writing ports file {error}"),
     }
 }
 
@@ -206,14 +206,21 @@ async fn listen_for_monitoring(options: &Options, tls: Option<&Tls>) -> Result<O
         (port, _) => (port, "http"),
     };
     let tls = tls.filter(|_| scheme == "https").map(Tls::https);
-    let listener = listen_for_clients(options.monitor_host(), port).await?;
+    let listener = listen(options.monitor_host(), port).await.map_err(|error| {
+        StartError::Fatal(format!("Can't start monitoring: can't listen to the monitor port: {error}"))
+    })?;
     let address = listener.local_addr().map_err(|error| StartError::System(error.to_string()))?;
     let listening = Listening { role: "monitoring", scheme, address };
     Ok(Some(Monitoring { listener, listening, tls }))
 }
 
 async fn listen_for_clients(host: &str, port: i64) -> Result<TcpListener, StartError> {
-    listen(host, port).await.map_err(|source| StartError::Listen { address: format!("{host}:{port}"), source })
+    let shown = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    listen(host, port).await.map_err(|source| StartError::Listen {
+        // Any free port is shown as the system is asked for it.
+        address: format!("{shown}:{}", if port == -1 { 0 } else { port }),
+        source,
+    })
 }
 
 /// Takes no more clients and waits until those that are here have left.

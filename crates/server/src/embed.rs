@@ -96,11 +96,11 @@ pub enum StartError {
     #[error("{0}")]
     Fatal(String),
     /// Somebody else listens there, or it is no address of this machine.
-    #[error("Error listening on port: {address}, {source:?}")]
+    #[error("Error listening on port: {address}, {:?}", source.to_string())]
     Listen {
         /// Host and port.
         address: String,
-        /// The system's reason.
+        /// What cannot be done, and the system's reason.
         source: std::io::Error,
     },
     /// The system gives no threads or no entropy.

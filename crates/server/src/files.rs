@@ -1,7 +1,7 @@
 //! Files by which others find the process: its number, and the ports that it opened.
 
 use std::{
-    fs, io,
+    fs,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process,
@@ -9,12 +9,14 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use crate::source::cannot_open;
+
 /// Writes the process's number. The file stays when the process ends, as nats-server's does.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn write_pid(path: &str) -> io::Result<()> {
-    fs::write(path, process::id().to_string())
+pub(crate) fn write_pid(path: &str) -> Result<(), String> {
+    fs::write(path, process::id().to_string()).map_err(|error| cannot_open(path, &error))
 }
 
 /// What is listening, for the ports file.
@@ -35,12 +37,13 @@ impl PortsFile {
     /// Writes `<program>_<pid>.ports` into a folder.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub(crate) fn write(folder: &str, listening: &[Listening]) -> io::Result<PortsFile> {
+    /// The file cannot be written: its path, and why.
+    pub(crate) fn write(folder: &str, listening: &[Listening]) -> Result<PortsFile, String> {
         let program = std::env::args_os().next().unwrap_or_default();
         let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let path = Path::new(folder).join(format!("{program}_{}.ports", process::id()));
-        fs::write(&path, text(listening, &own_addresses()))?;
+        fs::write(&path, text(listening, &own_addresses()))
+            .map_err(|error| format!("({}): {}", path.display(), cannot_open(&path, &error)))?;
         Ok(PortsFile(path))
     }
 }

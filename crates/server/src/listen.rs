@@ -8,6 +8,8 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 
+use crate::source::reason;
+
 /// Connections that may wait to be accepted; the system has a limit of its own.
 const BACKLOG: i32 = 4096;
 
@@ -15,15 +17,15 @@ const BACKLOG: i32 = 4096;
 /// nats-server.
 ///
 /// # Errors
-/// The host is no address of this machine, or somebody listens there.
+/// The host is no address of this machine, or somebody listens there; with Go's text.
 pub(crate) async fn listen(host: &str, port: i64) -> io::Result<TcpListener> {
     let port = match port {
         -1 => 0,
         port => u16::try_from(port).map_err(|_| invalid_port(port))?,
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let mut failure = io::ErrorKind::AddrNotAvailable.into();
-    for address in lookup_host((host, port)).await? {
+    let mut failure = no_such_host(host);
+    for address in resolve(host, port).await? {
         if address.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED)
             && let Ok(listener) = bind(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port))
         {
@@ -31,10 +33,28 @@ pub(crate) async fn listen(host: &str, port: i64) -> io::Result<TcpListener> {
         }
         match bind(address) {
             Ok(listener) => return Ok(listener),
-            Err(error) => failure = error,
+            Err(error) => {
+                failure = io::Error::new(error.kind(), format!("listen tcp {address}: bind: {}", reason(&error)))
+            }
         }
     }
     Err(failure)
+}
+
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    // No name looks like that, so nobody has to be asked.
+    let is_misspelt = host.contains(':') || host.rsplit('.').next().is_some_and(|last| last.parse::<u64>().is_ok());
+    if is_misspelt {
+        return Err(no_such_host(host));
+    }
+    lookup_host((host, port)).await.map(Iterator::collect).map_err(|_| no_such_host(host))
+}
+
+fn no_such_host(host: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::AddrNotAvailable, format!("listen tcp: lookup {host}: no such host"))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -51,7 +71,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn invalid_port(port: i64) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, format!("invalid port {port}"))
+    io::Error::new(io::ErrorKind::InvalidInput, format!("listen tcp: address {port}: invalid port"))
 }
 
 /// An address as peers have it: a peer by IPv4 on a socket for both families is an IPv4 peer.
@@ -80,6 +100,11 @@ mod tests {
         let port = first.local_addr().unwrap().port();
         let error = listen("127.0.0.1", port.into()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(error.to_string(), format!("listen tcp 127.0.0.1:{port}: bind: address already in use"));
+        for host in ["::zz", "256.1.1.1"] {
+            let error = listen(host, -1).await.unwrap_err();
+            assert_eq!(error.to_string(), format!("listen tcp: lookup {host}: no such host"));
+        }
         assert_eq!(listen("127.0.0.1", 65536).await.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

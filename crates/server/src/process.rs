@@ -2,6 +2,7 @@
 
 use std::{io, panic, process::ExitCode, sync::Arc};
 
+use firn_config::LogOptions;
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -14,7 +15,7 @@ use crate::{
     lame_duck,
     log::Log,
     reload,
-    source::{ConfigSource, Loaded},
+    source::{ConfigSource, Loaded, cannot_open},
     state::Phase,
 };
 
@@ -34,7 +35,7 @@ pub struct Launch {
 pub fn run(launch: Launch) -> Result<ExitCode, StartError> {
     let loaded = launch.source.load()?;
     let log = Log::install(&loaded.options.log, launch.log_json)
-        .map_err(|error| StartError::Option(format!("error opening file: {error}")))?;
+        .map_err(|error| StartError::Option(cannot_log(&loaded.options.log, &error)))?;
     panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let runtime = runtime::Builder::new_multi_thread()
         .thread_name("firn")
@@ -48,6 +49,11 @@ pub fn run(launch: Launch) -> Result<ExitCode, StartError> {
         }
         outcome => outcome,
     }
+}
+
+/// Why there is no log.
+pub(crate) fn cannot_log(options: &LogOptions, error: &io::Error) -> String {
+    format!("error opening file: {}", cannot_open(options.file.as_deref().unwrap_or_default(), error))
 }
 
 /// The signals that the process listens to.

@@ -18,6 +18,7 @@ use crate::{
     conn::{client::Client, outbox::Orders},
     entropy, files,
     log::Log,
+    process,
     settings::settings,
     source::Loaded,
     state::State,
@@ -45,7 +46,7 @@ pub(crate) fn reload(state: &State, log: Option<&Log>) -> Result<(), String> {
     new.info.ldm = before.info.ldm;
     let tls = boot::load_tls(&options)?;
     if let Some(log) = log.filter(|_| old.log != options.log) {
-        log.configure(&options.log).map_err(|error| format!("error opening file: {error}"))?;
+        log.configure(&options.log).map_err(|error| process::cannot_log(&options.log, &error))?;
     }
 
     let has_new_pins = has_changed(&changes, "TLSPinnedCerts");

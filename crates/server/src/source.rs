@@ -84,7 +84,7 @@ struct Disk;
 
 impl firn_config::Source for Disk {
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        fs::read(path).map_err(|error| format!("open {}: {}", path.display(), reason(&error)))
+        fs::read(path).map_err(|error| cannot_read(path, &error))
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -92,12 +92,39 @@ impl firn_config::Source for Disk {
     }
 }
 
-/// The system's reason in the words that operators know.
+/// Why a file could not be read, as operators know it.
+pub(crate) fn cannot_read(path: impl AsRef<Path>, error: &io::Error) -> String {
+    // A directory can be opened; only reading it fails.
+    let action = if error.kind() == io::ErrorKind::IsADirectory { "read" } else { "open" };
+    format!("{action} {}: {}", path.as_ref().display(), reason(error))
+}
+
+/// Why a file could not be opened for writing, as operators know it.
+pub(crate) fn cannot_open(path: impl AsRef<Path>, error: &io::Error) -> String {
+    format!("open {}: {}", path.as_ref().display(), reason(error))
+}
+
+/// The system's reason in the words that operators know: its own, without a capital and a number.
 pub(crate) fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
-        _ => error.to_string(),
+    let text = error.to_string();
+    let Some((text, _)) = text.split_once(" (os error ") else { return text };
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_in_the_words_of_nats_server() {
+        for (number, expected) in
+            [(2, "no such file or directory"), (13, "permission denied"), (98, "address already in use")]
+        {
+            assert_eq!(reason(&io::Error::from_raw_os_error(number)), expected);
+        }
+        assert_eq!(reason(&io::Error::other("no such host")), "no such host");
+        assert_eq!(cannot_read("/", &fs::read("/").unwrap_err()), "read /: is a directory");
+        assert_eq!(cannot_open("/", &fs::write("/", "").unwrap_err()), "open /: is a directory");
     }
 }

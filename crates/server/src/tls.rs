@@ -177,7 +177,7 @@ fn load_roots(options: &TlsOptions) -> Result<RootCertStore, String> {
 }
 
 fn read(path: &str) -> Result<Vec<u8>, String> {
-    fs::read(Path::new(path)).map_err(|error| format!("open {path}: {}", crate::source::reason(&error)))
+    fs::read(Path::new(path)).map_err(|error| crate::source::cannot_read(path, &error))
 }
 
 /// The certificates of a PEM file, up to the first that is none.

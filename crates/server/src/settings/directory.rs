@@ -21,12 +21,13 @@ pub(super) fn spec(options: &Options) -> Result<DirectorySpec, String> {
     };
     let (users, system_users) = (users_of(UserAccount::Global)?, users_of(UserAccount::System)?);
     let has_users = authorization.users.is_some() && (!users.is_empty() || system_users.is_empty());
-    let is_configured = authorization.user.is_some() || authorization.password.is_some();
+    let token = authorization.token.as_ref().map(secret);
+    // A file cannot name both, so one of them is a flag; the token is what holds then.
+    let is_configured = token.is_none() && (authorization.user.is_some() || authorization.password.is_some());
     let single = is_configured.then(|| SingleUserSpec {
         user: authorization.user.clone().unwrap_or_default(),
         password: authorization.password.as_ref().map(secret).unwrap_or_default(),
     });
-    let token = authorization.token.as_ref().map(secret);
     let is_block = single.is_some() || token.is_some() || has_users;
     let maps_certificates = options.tls.as_ref().is_some_and(|tls| tls.verify_and_map);
     Ok(DirectorySpec {
