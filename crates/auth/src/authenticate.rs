@@ -23,7 +23,7 @@ pub use self::{
     directory::{
         AccountSpec, AuthorizationSpec, Directory, DirectoryError, DirectorySpec, Login, SingleUserSpec, UserSpec,
     },
-    password::{PasswordCheck, Secret},
+    password::{BcryptHash, PasswordCheck, Secret},
 };
 use crate::{account::AccountId, permission::Permissions};
 

@@ -70,6 +70,11 @@ impl<P> Route<P> {
         self.plain.is_empty() && self.queues.is_empty()
     }
 
+    /// How many are kept alive by this route.
+    pub fn receivers(&self) -> usize {
+        self.plain.len() + self.queues.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// How many receive each message.
     pub fn fan_out(&self) -> usize {
         self.plain.len() + self.queues.len()

@@ -4,6 +4,9 @@
 //! subjects push one another out, and stops at [`SETS_MAX`]; beyond that only some of the misses may replace an entry,
 //! because a publisher that never repeats a subject would pay for entries that it never finds again.
 //!
+//! Routes of many receivers weigh more: all values together hold [`RECEIVERS_MAX`], since each receiver is kept alive by
+//! the routes that lead to it, long after it has gone if this connection is idle.
+//!
 //! ```text
 //!   hash ──► set: [h₀ h₁ h₂ h₃] ──equal?──► entry: subject, place, stamp, value
 //! ```
@@ -22,6 +25,8 @@ const SETS_MAX: usize = 2048;
 const GROWTH: usize = 4;
 /// It grows to the maximum exactly.
 const _: () = assert!((SETS_MAX / SETS_MIN).ilog2().is_multiple_of(GROWTH.ilog2()) && SETS_MAX.is_power_of_two());
+/// Receivers of all values together, unless a single value has more.
+const RECEIVERS_MAX: usize = 16 * 1024;
 /// In a full cache one miss in so many replaces an entry.
 const ADMIT_ONE_OF: u32 = 16;
 
@@ -34,6 +39,8 @@ pub struct Cache<V> {
     last: Option<Found>,
     replaced: usize,
     misses: u32,
+    /// Of all values.
+    receivers: usize,
 }
 
 #[derive(Debug)]
@@ -48,6 +55,7 @@ struct Entry<V> {
     stamp: u64,
     subject: Box<[u8]>,
     value: V,
+    receivers: usize,
 }
 
 /// What [`Cache::find`] knows of a subject.
@@ -60,7 +68,14 @@ pub struct Found {
 impl<V> Cache<V> {
     /// Empty; `seed` is random.
     pub fn new(seed: u64) -> Self {
-        Cache { hasher: FixedState::with_seed(seed), sets: Vec::new(), last: None, replaced: 0, misses: 0 }
+        Cache {
+            hasher: FixedState::with_seed(seed),
+            sets: Vec::new(),
+            last: None,
+            replaced: 0,
+            misses: 0,
+            receivers: 0,
+        }
     }
 
     /// Where the value of `subject` is, if it is there and still current.
@@ -101,9 +116,15 @@ impl<V> Cache<V> {
         &self.entry(found).expect("nothing was inserted since it was found").value
     }
 
-    /// Keeps the value of `subject`, whose place had this stamp before; `None`, and nothing is made, if it is not worth
-    /// keeping.
-    pub fn insert_with(&mut self, subject: &[u8], place: Place, stamp: u64, make: impl FnOnce() -> V) -> Option<Found> {
+    /// Keeps the value of `subject`, whose place had this stamp before; `make` gives it with the number of its
+    /// receivers. `None`, and nothing is made, if it is not worth keeping.
+    pub fn insert_with(
+        &mut self,
+        subject: &[u8],
+        place: Place,
+        stamp: u64,
+        make: impl FnOnce() -> (V, usize),
+    ) -> Option<Found> {
         if self.sets.is_empty() {
             self.sets.resize_with(SETS_MIN, Set::empty);
         }
@@ -126,7 +147,16 @@ impl<V> Cache<V> {
                 self.misses as usize / ADMIT_ONE_OF as usize % WAYS
             }
         };
-        let entry = Entry { place, stamp, subject: subject.into(), value: make() };
+        let earlier = self.sets[set].entries[way].take();
+        self.receivers -= earlier.map_or(0, |earlier| earlier.receivers);
+        let (value, receivers) = make();
+        if self.receivers + receivers > RECEIVERS_MAX {
+            self.sets.iter_mut().for_each(|set| *set = Set::empty());
+            self.receivers = 0;
+            self.last = None;
+        }
+        let entry = Entry { place, stamp, subject: subject.into(), value, receivers };
+        self.receivers += receivers;
         self.sets[set].hashes[way] = hash;
         self.sets[set].entries[way] = Some(Box::new(entry));
         Some(Found { set, way })
@@ -137,6 +167,7 @@ impl<V> Cache<V> {
         self.sets = Vec::new();
         self.last = None;
         self.replaced = 0;
+        self.receivers = 0;
     }
 
     /// How many subjects are kept.

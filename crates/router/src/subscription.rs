@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -32,6 +32,8 @@ pub struct Subscription<P> {
     /// 0 is no limit.
     limit: AtomicU64,
     closed: AtomicBool,
+    /// Who receives in its place, set before it is closed: routes that were made earlier still lead here.
+    successor: OnceLock<Arc<Subscription<P>>>,
 }
 
 impl<P> Subscription<P> {
@@ -48,6 +50,7 @@ impl<P> Subscription<P> {
             delivered: AtomicU64::new(0),
             limit: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            successor: OnceLock::new(),
         }
     }
 
@@ -65,7 +68,20 @@ impl<P> Subscription<P> {
             delivered: AtomicU64::new(self.delivered()),
             limit: AtomicU64::new(self.limit.load(Relaxed)),
             closed: AtomicBool::new(false),
+            successor: OnceLock::new(),
         }
+    }
+
+    /// Closes it for the sake of the same subscription under other rules. Call under the target's lock.
+    pub fn replace_by(&self, successor: Arc<Subscription<P>>) {
+        // A second successor would mean that it was replaced while closed, which nobody does.
+        let _ = self.successor.set(successor);
+        self.close();
+    }
+
+    /// Who receives what is still sent to this closed subscription.
+    pub fn successor(&self) -> Option<&Arc<Subscription<P>>> {
+        self.successor.get()
     }
 
     /// The pattern.

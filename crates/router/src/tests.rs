@@ -126,7 +126,7 @@ fn a_cached_value_is_found_until_interest_in_its_subject_changes() {
     let mut cache = Cache::new(7);
     let keep = |cache: &mut Cache<u32>, subject: &[u8], value| {
         let place = account.generations.place(subject);
-        cache.insert_with(subject, place, account.stamp(place), || value).unwrap();
+        cache.insert_with(subject, place, account.stamp(place), || (value, 1)).unwrap();
     };
     keep(&mut cache, b"a.b.c", 1);
     keep(&mut cache, b"x.y.z", 2);
@@ -151,7 +151,7 @@ fn a_cache_grows_to_its_maximum_and_then_admits_few() {
     for number in 0..200_000 {
         let subject = format!("subject.{number}").into_bytes();
         let place = account.generations.place(&subject);
-        refused += usize::from(cache.insert_with(&subject, place, account.stamp(place), || number).is_none());
+        refused += usize::from(cache.insert_with(&subject, place, account.stamp(place), || (number, 1)).is_none());
     }
     let len = cache.len();
     assert!(len <= SUBJECTS_MAX && len > SUBJECTS_MAX / 2, "{len} subjects are kept");
@@ -169,7 +169,7 @@ fn a_small_set_of_subjects_is_kept_whole() {
             if cache.find(&account, subject).is_none() {
                 misses += 1;
                 let place = account.generations.place(subject);
-                let _ = cache.insert_with(subject, place, account.stamp(place), || ());
+                let _ = cache.insert_with(subject, place, account.stamp(place), || ((), 1));
             }
         }
         misses
@@ -179,6 +179,25 @@ fn a_small_set_of_subjects_is_kept_whole() {
     }
     let misses = round(&mut cache);
     assert!(misses < 25, "{misses} of 500 subjects push one another out");
+}
+
+#[test]
+fn values_of_many_receivers_push_one_another_out() {
+    let account = account();
+    let mut cache = Cache::new(7);
+    let mut keep = |number: u32, receivers: usize| {
+        let subject = format!("a.{number}").into_bytes();
+        let place = account.generations.place(&subject);
+        cache.insert_with(&subject, place, account.stamp(place), || (number, receivers)).unwrap();
+        (cache.len(), cache.find(&account, &subject).map(|found| *cache.value(found)))
+    };
+    assert_eq!(keep(1, 8_000), (1, Some(1)));
+    assert_eq!(keep(2, 8_000), (2, Some(2)));
+    assert_eq!(keep(2, 8_100), (2, Some(2)), "the same subject again counts once");
+    assert_eq!(keep(3, 1_000), (1, Some(3)));
+    assert_eq!(keep(4, 50_000), (1, Some(4)));
+    assert_eq!(keep(5, 1), (1, Some(5)));
+    assert_eq!(keep(6, 1), (2, Some(6)));
 }
 
 #[derive(Clone, Debug)]
@@ -238,7 +257,7 @@ proptest! {
                         Some(found) => found,
                         None => {
                             let stamp = account.stamp(place);
-                            cache.insert_with(subject.as_bytes(), place, stamp, || receivers(&account, &subject)).unwrap()
+                            cache.insert_with(subject.as_bytes(), place, stamp, || (receivers(&account, &subject), 1)).unwrap()
                         }
                     };
                     prop_assert_eq!(cache.value(found), &matching(&visible, &subject));

@@ -51,7 +51,9 @@ impl<P: Link> Session<P> {
             return Err(Close::silently(CloseReason::ProtocolViolation));
         }
         self.timers.heard_connect(turn.now);
-        if self.stage == Stage::Connected {
+        self.checked = None;
+        // Whom a user stood in for counts as having sent a `CONNECT` before.
+        if self.stage == Stage::Connected || self.identity.is_some() {
             self.drop_subscriptions();
         }
         match self.authenticate() {
@@ -69,6 +71,7 @@ impl<P: Link> Session<P> {
             }
             Outcome::VerifyPassword(check) => {
                 self.stage = Stage::Verifying;
+                self.checked = Some(check.hash());
                 Ok(Some(Box::new(check)))
             }
         }
@@ -128,10 +131,13 @@ impl<P: Link> Session<P> {
             Some(identity) => self.accounts.by_id(identity.account),
             None => Some(self.accounts.global()),
         };
-        let Some(account) = account else {
+        let Some(account) = account.map(Arc::clone) else {
             return Err(Close::silently(CloseReason::MissingAccount));
         };
-        self.account = Arc::clone(account);
+        if !Arc::ptr_eq(&self.account, &account) {
+            self.drop_subscriptions();
+        }
+        self.account = account;
         self.receiver = identity.as_ref().and_then(|identity| identity.permissions.as_ref()).map(|permissions| {
             let grants = permissions.responses().map(|rule| ReplyGrants::new(rule.messages_max, rule.expires));
             Arc::new(Receiver { filter: Some(Arc::clone(permissions)), grants })
@@ -175,14 +181,21 @@ impl<P: Link> Session<P> {
     ) -> Result<Option<Box<PasswordCheck>>, Close> {
         let has_same_users = Arc::ptr_eq(&self.settings.directory, &settings.directory);
         self.settings = settings;
-        if self.stage != Stage::Connected || has_same_users {
+        // Who was let in without a `CONNECT` holds subscriptions too. Others are judged when they sign in.
+        if matches!(self.stage, Stage::SignInFirst | Stage::Verifying) || has_same_users {
             return Ok(None);
         }
         match self.authenticate() {
             Outcome::Accepted(identity) => self.reverified(Some(identity), turn).map(|()| None),
             Outcome::Anonymous => self.readopt(None, turn).map(|()| None),
             Outcome::Rejected(_) => Err(self.refuse_after_reload(turn)),
-            Outcome::VerifyPassword(check) => Ok(Some(Box::new(check))),
+            Outcome::VerifyPassword(check) => match self.checked.and_then(|hash| check.matched_before(hash)) {
+                Some(identity) => self.reverified(Some(identity), turn).map(|()| None),
+                None => {
+                    self.checked = Some(check.hash());
+                    Ok(Some(Box::new(check)))
+                }
+            },
         }
     }
 

@@ -102,6 +102,16 @@ impl<P: Link> Session<P> {
         self.timers.sign_in.map_or(self.timers.next_ping, |sign_in| sign_in.min(self.timers.next_ping))
     }
 
+    /// When a password check that was asked for at `now` must have an outcome; then comes [`Session::verified_late`].
+    pub fn verify_deadline(&self, now: Monotonic) -> Monotonic {
+        self.timers.sign_in.unwrap_or(now + self.settings.authentication_timeout)
+    }
+
+    /// There was no outcome of the password check in time: whoever cannot be verified may not stay.
+    pub fn verified_late(&mut self, turn: &mut Turn<'_, P>) -> Close {
+        self.end(CloseReason::AuthenticationTimeout, "Authentication Timeout", turn)
+    }
+
     /// The last measured round trip time; before, an estimate from the `CONNECT`.
     pub fn round_trip(&self) -> Option<Duration> {
         self.timers.round_trip.map(|(duration, _)| duration).or(self.timers.estimate)

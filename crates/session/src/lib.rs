@@ -30,7 +30,7 @@ mod table;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firn_auth::authenticate::{Identity, PasswordCheck};
+use firn_auth::authenticate::{BcryptHash, Identity, PasswordCheck};
 use firn_id::Monotonic;
 use firn_router::{Account, Cache, Picker, Port, Receiver, Subscription};
 use firn_subject::interest::Matches;
@@ -114,6 +114,8 @@ pub struct Session<P: Link> {
     stage: Stage,
     connect: Connect,
     identity: Option<Arc<Identity>>,
+    /// What the password of the last `CONNECT` is compared with; who is connected has matched it.
+    checked: Option<BcryptHash>,
     account: Arc<Account<P>>,
     receiver: Option<Arc<Receiver>>,
     subscriptions: Subscriptions<P>,
@@ -152,6 +154,7 @@ impl<P: Link> Session<P> {
             stage,
             connect: Connect::default(),
             identity: None,
+            checked: None,
             account,
             receiver: None,
             subscriptions: Subscriptions::new(seed),
@@ -194,6 +197,10 @@ impl<P: Link> Session<P> {
     }
 
     fn receive_all(&mut self, input: &[u8], turn: &mut Turn<'_, P>) -> Result<Received, Close> {
+        if self.stage == Stage::Verifying {
+            // Nobody in particular until the outcome is known, so nothing is done in anybody's name.
+            return Ok(Received { used: 0, wait: Wait::Input });
+        }
         let limits = self.limits();
         let mut used = self.gather_from(input, turn)?;
         if self.gather.is_some() {

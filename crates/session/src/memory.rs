@@ -121,6 +121,8 @@ pub struct MemoryClient {
     rest: Vec<u8>,
     deliveries_max: usize,
     end: Option<Close>,
+    /// The outcome of a password check is a matter of the test's.
+    holds_checks: bool,
 }
 
 impl MemoryClient {
@@ -141,7 +143,14 @@ impl MemoryClient {
             connection_type: ConnectionType::Standard,
         };
         let session = Session::new(port.clone(), Arc::clone(settings), Arc::clone(accounts), origin, client_id, now);
-        let mut client = MemoryClient { port, session, rest: Vec::new(), deliveries_max: usize::MAX, end: None };
+        let mut client = MemoryClient {
+            port,
+            session,
+            rest: Vec::new(),
+            deliveries_max: usize::MAX,
+            end: None,
+            holds_checks: false,
+        };
         client.turn(now, |session, turn| session.greet(turn));
         client
     }
@@ -165,9 +174,21 @@ impl MemoryClient {
             match received.wait {
                 Wait::Input => return,
                 Wait::Room => {}
+                Wait::Password(_) if self.holds_checks => return,
                 Wait::Password(check) => self.verify(check, now),
             }
         }
+    }
+
+    /// From now on password checks have no outcome, until [`MemoryClient::verified_late`].
+    pub fn hold_checks(&mut self) {
+        self.holds_checks = true;
+    }
+
+    /// A password check took too long.
+    pub fn verified_late(&mut self, now: Monotonic) {
+        let close = self.turn(now, |session, turn| session.verified_late(turn));
+        self.finish(close);
     }
 
     /// Like [`MemoryClient::send`], but what belongs to a large payload is put into its place, as a server's reads do.

@@ -145,8 +145,16 @@ impl<P: Link> Session<P> {
             if !self.connect.echo && subscription.port == self.port {
                 continue;
             }
-            if subscription.port.deliver_run(subscription, &messages, turn.batch) == Delivered::TakenLast {
-                self.finished.push(Arc::clone(subscription));
+            match subscription.port.deliver_run(subscription, &messages, turn.batch) {
+                Delivered::Taken => {}
+                Delivered::TakenLast => self.finished.push(Arc::clone(subscription)),
+                Delivered::Refused => {
+                    // Replaced since the route was made, so that it took nothing of the run.
+                    let Some(successor) = subscription.successor() else { continue };
+                    for message in &messages {
+                        sender.offer(successor, message, &mut self.finished, turn.batch);
+                    }
+                }
             }
         }
         if !self.finished.is_empty() {
@@ -194,9 +202,6 @@ impl<P: Link> Session<P> {
         };
         let granted;
         let route = match destination {
-            Destination::Route(_) if publish.line.reply.is_some_and(is_reserved_reply) => {
-                return self.refuse_reply(publish.line.reply.unwrap_or_default(), turn);
-            }
             Destination::Route(route) => route,
             Destination::Denied => match self.route_by_grant(subject, turn) {
                 Some(route) => {
@@ -206,8 +211,10 @@ impl<P: Link> Session<P> {
                 None => return Ok(()),
             },
         };
-        if route.is_empty() && publish.line.reply.is_none() && !self.connect.verbose {
-            return Ok(());
+        match publish.line.reply {
+            None if route.is_empty() && !self.connect.verbose => return Ok(()),
+            Some(reply) if is_reserved_reply(reply) => return self.refuse_reply(reply, turn),
+            None | Some(_) => {}
         }
         let sender = Sender { id: self.origin.client_id, port: &self.port, connect: &self.connect };
         let taken = sender.send(route, subject, publish, shared, &mut self.picker, &mut self.finished, turn);
@@ -226,8 +233,12 @@ impl<P: Link> Session<P> {
         let may_publish = self.may_publish(subject);
         let Session { account, cache, matches, uncached, .. } = self;
         let found = cache.insert_with(subject, place, stamp, || match may_publish {
-            true => Destination::Route(account.route(subject, matches)),
-            false => Destination::Denied,
+            true => {
+                let route = account.route(subject, matches);
+                let receivers = route.receivers();
+                (Destination::Route(route), receivers)
+            }
+            false => (Destination::Denied, 0),
         });
         if found.is_none() {
             match uncached {
@@ -394,7 +405,10 @@ impl<P: Link> Sender<'_, P> {
             }
         }
         match subscription.port.deliver(subscription, message, batch) {
-            Delivered::Refused => return false,
+            Delivered::Refused => {
+                let successor = subscription.successor();
+                return successor.is_some_and(|successor| self.offer(successor, message, finished, batch));
+            }
             Delivered::Taken => {}
             Delivered::TakenLast => finished.push(Arc::clone(subscription)),
         }

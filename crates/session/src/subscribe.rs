@@ -101,14 +101,16 @@ impl<P: Link> Session<P> {
         }
     }
 
-    /// The same subscription under other rules: what it delivered and its limit stay.
+    /// The same subscription under other rules: what it delivered and its limit stay. Publishers that do not know the
+    /// new one yet are led to it by the old one.
     fn replace_subscription(&mut self, earlier: &Arc<Subscription<P>>, verdict: SubscribeVerdict) {
         let receiver = self.receiver_for(verdict);
         let mut replacement = None;
         self.port.without_deliveries(|| {
             if !earlier.is_closed() {
-                replacement = Some(Arc::new(earlier.with_receiver(receiver)));
-                earlier.close();
+                let successor = Arc::new(earlier.with_receiver(receiver));
+                earlier.replace_by(Arc::clone(&successor));
+                replacement = Some(successor);
             }
         });
         let Some(replacement) = replacement else { return };

@@ -395,6 +395,100 @@ proptest! {
     }
 }
 
+/// Bcrypt of `right`, as cheap as it gets.
+const HASH: &str = "$2a$04$k.Kfpqa00vP0kjiNDe3iL./2M7KbTMO9wlC51FRVC/YfCFaqRx/xq";
+
+#[test]
+fn nothing_is_done_in_anybodys_name_while_a_password_is_checked() {
+    let hashed = UserSpec {
+        login: Login::Password { user: "u".to_owned(), password: Some(HASH.into()) },
+        permissions: None,
+        connection_types: ConnectionTypes::NONE,
+        proxy_required: false,
+    };
+    let directory = DirectorySpec {
+        authorization: Some(AuthorizationSpec { users: Some(vec![hashed]), ..AuthorizationSpec::default() }),
+        ..DirectorySpec::default()
+    };
+    let mut settings = settings(&directory);
+    settings.ping_interval = Duration::from_secs(1);
+    let mut world = World::new(settings);
+    let mut client = world.connect("");
+    client.hold_checks();
+    client.send(b"CONNECT {\"user\":\"u\",\"pass\":\"wrong\"}\r\nSUB > 1\r\nPUB a 0\r\n\r\nPING\r\n", world.now);
+    for _ in 0..2 {
+        assert_eq!(world.say(&mut client, "SUB > 2\r\nPUB a 0\r\n\r\nPING\r\n"), "");
+        // A ping may be due before the outcome is.
+        world.pass(Duration::from_secs(1));
+        client.tick(world.now);
+        client.take();
+    }
+    assert_eq!(client.session().subscription_count(), 0);
+    assert!(!client.session().is_signed_in());
+    client.verified_late(world.now);
+    assert_eq!(heard(&mut client), "-ERR 'Authentication Timeout'\r\n");
+    assert_eq!(client.end().unwrap().reason, CloseReason::AuthenticationTimeout);
+
+    let mut right = world.connect("CONNECT {\"verbose\":false,\"user\":\"u\",\"pass\":\"right\"}\r\n");
+    assert!(right.session().is_signed_in());
+    // Who matched this hash before is not asked again, whatever else changes in the list of users.
+    right.hold_checks();
+    right.reload(&world.settings, world.now);
+    assert_eq!(world.say(&mut right, "PING\r\n"), "PONG\r\n");
+}
+
+#[test]
+fn a_reload_judges_those_too_who_never_sent_connect() {
+    let mut world = World::open();
+    let mut client = world.connect("SUB > 1\r\n");
+    world.settings = Arc::new(settings(&users(PermissionsSpec::default())));
+    client.reload(&world.settings, world.now);
+    assert_eq!(client.end().unwrap().reason, CloseReason::AuthenticationViolation);
+
+    let with_stand_in = |permissions| {
+        let mut directory = users(permissions);
+        directory.no_auth_user = Some("u".to_owned());
+        Arc::new(settings(&directory))
+    };
+    world.settings = with_stand_in(PermissionsSpec::default());
+    let mut client = world.connect("SUB secret 1\r\nPING\r\n");
+    assert!(client.end().is_none());
+    client.take();
+    let only = |subject: &str| RulesSpec { allow: Some(vec![subject.to_owned()]), deny: Vec::new() };
+    let few = PermissionsSpec { publish: Some(only("ok")), subscribe: Some(only("ok")), ..PermissionsSpec::default() };
+    client.reload(&with_stand_in(few), world.now);
+    assert_eq!(client.session().subscription_count(), 0);
+    let said = world.say(&mut client, "PUB secret 0\r\n\r\n");
+    assert!(said.contains("Permissions Violation for Publish"), "{said}");
+}
+
+#[test]
+fn who_signs_in_elsewhere_leaves_nothing_in_the_account_before() {
+    let mut world = World::open();
+    let mut client = world.connect("CONNECT {\"verbose\":false}\r\nSUB a 1\r\n");
+    let account = Arc::clone(world.accounts.global());
+    assert_eq!(account.interest().len(), 1);
+    client.send(CONNECT.as_bytes(), world.now);
+    assert_eq!(account.interest().len(), 0);
+}
+
+#[test]
+fn a_granted_publish_may_not_ask_for_reserved_replies() {
+    let responses = Some(ResponsesSpec { max: 0, expires: None });
+    let only = RulesSpec { allow: Some(vec!["ask".to_owned()]), deny: Vec::new() };
+    let mut world =
+        World::new(settings(&users(PermissionsSpec { publish: Some(only), responses, ..PermissionsSpec::default() })));
+    let sign_in =
+        |user: &str| format!("CONNECT {{\"verbose\":false,\"pedantic\":false,\"user\":\"{user}\",\"pass\":\"p\"}}\r\n");
+    let mut responder = world.connect(&(sign_in("u") + "SUB ask 1\r\n"));
+    let mut requester = world.connect(&(sign_in("all") + "SUB answer 1\r\n"));
+    requester.send(b"PUB ask answer 0\r\n\r\n", world.now);
+    responder.take();
+    let said = world.say(&mut responder, "PUB answer $JS.ACK.x 2\r\nhi\r\n");
+    assert!(said.contains("Publish with Reply of"), "{said}");
+    assert_eq!(heard(&mut requester), "");
+}
+
 /// What three receivers of one publisher see, who are the publisher and two others; each operation comes by itself, or
 /// all at once, when messages to one subject are delivered as a run.
 fn run_at_once_or_apart(operations: &[&str], echo: bool, pause: usize, is_at_once: bool) -> Vec<Vec<u8>> {

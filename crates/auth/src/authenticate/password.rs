@@ -55,7 +55,7 @@ pub(super) enum Stored {
 
 /// `$2b$cost$salt and hash`, parsed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct BcryptHash {
+pub struct BcryptHash {
     /// Of the work, to base 2.
     cost: u32,
     salt: [u8; SALT_BYTES],
@@ -130,6 +130,16 @@ impl fmt::Debug for BcryptHash {
 impl PasswordCheck {
     pub(super) fn new(password: &str, hash: BcryptHash, identity: Option<Arc<Identity>>) -> PasswordCheck {
         PasswordCheck { password: password.into(), hash, identity }
+    }
+
+    /// What the password is compared with, to remember once it has matched.
+    pub fn hash(&self) -> BcryptHash {
+        self.hash
+    }
+
+    /// Whom to let in without doing the work again: `matched` is what the same password matched before.
+    pub fn matched_before(&self, matched: BcryptHash) -> Option<Arc<Identity>> {
+        self.identity.clone().filter(|_| self.hash == matched)
     }
 
     /// Does the work: whom to let in, if anybody.

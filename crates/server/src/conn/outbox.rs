@@ -253,6 +253,10 @@ impl Outbox {
     /// Puts chunks back in front without having written them.
     fn yield_write(&self, mut chunks: VecDeque<Chunk>) {
         let mut queue = self.queue.lock();
+        queue.writing = false;
+        if queue.closed {
+            return;
+        }
         chunks.append(&mut queue.chunks);
         queue.chunks = chunks;
         queue.writing = false;

@@ -278,14 +278,17 @@ impl Link for Port {
         if let Some(trace) = batch.trace {
             trace.said(client, bytes);
         }
-        let pushed = client.outbox.push(batch.now, |queue| {
+        let now = batch.now;
+        let pushed = client.outbox.push(now, |queue| {
+            // Who asks and does not read the answers is as slow a consumer as any.
+            if queue.pending() + bytes.len() > client.limits.pending_bytes_max {
+                return queue.overflow();
+            }
             queue.buffer(bytes.len()).extend_from_slice(bytes);
             queue.appended(bytes.len());
         });
-        if let Ok(((), pushed)) = pushed
-            && pushed.must_flush
-        {
-            batch.touched.push(Arc::clone(client));
+        if let Ok(((), pushed)) = pushed {
+            batch.add(client, pushed, bytes.len(), now);
         }
     }
 

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{clock, events::Farewell, state::State};
 
-/// Bytes that may wait unparsed for a client that has not signed in.
+/// Bytes that may wait unparsed for a client that has not signed in, unless `max_control_line` is set higher.
 const UNKNOWN_CLIENT_BYTES_MAX: usize = 16 * 1024;
 /// A payload with so much missing is read straight into its own memory.
 const DIRECT_READ_BYTES_MIN: usize = 16 * 1024;
@@ -147,7 +147,7 @@ impl Connection {
                     let verified = Box::pin(self.verify(check)).await;
                     self.turn(|session, turn| match verified {
                         Some(identity) => session.verified(identity, turn),
-                        None => session.tick(turn),
+                        None => Err(session.verified_late(turn)),
                     })
                 }
                 Event::Reverify(check) => {
@@ -169,7 +169,7 @@ impl Connection {
 
     /// `None` when the sign-in deadline came first.
     async fn verify(&self, check: Box<PasswordCheck>) -> Option<Option<Arc<firn_auth::authenticate::Identity>>> {
-        let deadline = clock::instant(self.session.deadline());
+        let deadline = clock::instant(self.session.verify_deadline(clock::monotonic()));
         let address = self.client.address.map(|address| address.ip());
         tokio::time::timeout_at(deadline, self.state.passwords.check(*check, address)).await.ok()
     }
@@ -240,7 +240,11 @@ impl Connection {
                     Poll::Ready(Err(error)) => return Poll::Ready(Some(read_error(&error))),
                 }
             } else {
-                let room = if self.session.must_sign_in() { UNKNOWN_CLIENT_BYTES_MAX } else { READ_BYTES };
+                let room = if self.session.must_sign_in() { self.unknown_client_bytes_max() } else { usize::MAX };
+                if waiting + READ_BYTES / 2 > worker.buffer.len() {
+                    // A control line longer than the buffer, which the configuration allows.
+                    worker.buffer.resize(waiting + READ_BYTES, 0);
+                }
                 let (front, rest) = worker.buffer.split_at_mut(waiting);
                 front.copy_from_slice(&self.tail);
                 let room = room.saturating_sub(waiting).clamp(1, rest.len());
@@ -270,6 +274,13 @@ impl Connection {
                 Ok(Wait::Password(check)) => Some(Event::Verify(check)),
             })
         })
+    }
+
+    /// Room for what a client sends before it has signed in: one line of any length that is allowed, and some more.
+    #[cold]
+    fn unknown_client_bytes_max(&self) -> usize {
+        let line = usize::try_from(self.state.options.load().max_control_line).unwrap_or(usize::MAX);
+        UNKNOWN_CLIENT_BYTES_MAX.max(line.saturating_add(UNKNOWN_CLIENT_BYTES_MAX / 4))
     }
 
     /// Passes bytes to the session and keeps what it does not use.

@@ -5,7 +5,10 @@
 use firn_auth::account::AccountId;
 use firn_config::{LogOptions, go_quote};
 use firn_router::Message;
-use firn_wire::client::decode::{self, ClientOp, Limits, PublishLine, Step};
+use firn_wire::client::{
+    connect,
+    decode::{self, ClientOp, Limits, PublishLine, Step},
+};
 use tracing::Level;
 
 use super::client::Client;
@@ -142,7 +145,7 @@ fn lossy(bytes: &[u8]) -> String {
 fn without_secrets(json: &str) -> String {
     let Ok(serde_json::Value::Object(mut fields)) = serde_json::from_str(json) else { return "[REDACTED]".to_owned() };
     for (name, value) in &mut fields {
-        if SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name)) {
+        if SECRETS.contains(&&*connect::fold(name)) {
             *value = "[REDACTED]".into();
         }
     }
@@ -175,6 +178,7 @@ mod tests {
             "CONNECT {\"user\":\"u\",\"PASS\":\"s3cret\",\"auth_token\":\"t\\\"oken\",\"jwt\":[\"x\"]}\r\n",
             "CONNECT {\"PASS\":\"[REDACTED]\",\"auth_token\":\"[REDACTED]\",\"jwt\":\"[REDACTED]\",\"user\":\"u\"}",
         );
+        check("CONNECT {\"paſſ\":\"s3cret\"}\r\n", "CONNECT {\"paſſ\":\"[REDACTED]\"}");
         check("CONNECT {\"pass\":\"s3cret\"\r\n", "CONNECT [REDACTED]");
     }
 }

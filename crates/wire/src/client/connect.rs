@@ -182,7 +182,7 @@ impl<'de> Visitor<'de> for Update<'_> {
 }
 
 /// Lower case as Go folds keys: besides ASCII, the long s and the Kelvin sign are letters of field names.
-fn fold(key: &str) -> String {
+pub fn fold(key: &str) -> String {
     key.chars()
         .map(|char| match char {
             '\u{17F}' => 's',
