@@ -42,6 +42,8 @@ const PACE_MAX: Duration = Duration::from_millis(10);
 const PACE_STEP: Duration = Duration::from_millis(1);
 /// A client that is told something last gets so long to read it.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// When the server stops, clients that say nothing are not waited for longer than this once all is written.
+const LAST_LOOK: Duration = Duration::from_millis(10);
 
 /// A client connection with everything that its task owns.
 pub(crate) struct Connection {
@@ -495,7 +497,11 @@ impl Connection {
         poll_fn(|context| transport.poll_write(context, outbox, clock::monotonic())).await;
         poll_fn(|context| transport.poll_shutdown(context, outbox)).await;
         // The array lives in the closure, or it would make every connection's task larger.
-        while let Ok(1..) = poll_fn(|context| transport.poll_read(context, &mut [0; 512])).await {}
+        let patience = if self.end == CloseReason::ServerShutdown { LAST_LOOK } else { LAST_WORDS };
+        loop {
+            let read = poll_fn(|context| transport.poll_read(context, &mut [0; 512]));
+            let Ok(Ok(1..)) = tokio::time::timeout(patience, read).await else { return };
+        }
     }
 }
 
