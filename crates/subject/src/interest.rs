@@ -243,9 +243,11 @@ impl<V: Clone> Interest<V> {
             return;
         }
         let mut presence = Presence::with_room_for(self.literal_patterns);
-        self.literal.for_each(&mut |pattern, _| {
-            presence.note(self.hash_key.hash(pattern));
-        });
+        if presence.takes_notes() {
+            self.literal.for_each(&mut |pattern, _| {
+                presence.note(self.hash_key.hash(pattern));
+            });
+        }
         self.presence = presence;
     }
 
