@@ -4,7 +4,7 @@
 //! [`Port`](crate::Port)), so plain loads and stores do; the numbers are atomic because monitoring reads them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -152,7 +152,9 @@ pub struct Receiver {
     pub grants: Option<ReplyGrants>,
 }
 
-/// Reply subjects to which a responder may publish for a while.
+/// Reply subjects to which a responder may publish for a while, [`GRANTS_MAX`] of them at most.
+///
+/// All last equally long, so the oldest ones expire first: granting looks at two of those and at no other.
 #[derive(Debug)]
 #[expect(clippy::disallowed_types, reason = "leaf lock: publishers grant, the responder spends")]
 pub struct ReplyGrants {
@@ -160,50 +162,95 @@ pub struct ReplyGrants {
     messages_max: i64,
     /// How long a grant lasts; `None` is for ever.
     expires: Option<Duration>,
-    open: Mutex<HashMap<Box<[u8]>, Grant>>,
+    open: Mutex<Open>,
+}
+
+/// Invariant: both hold the same grants.
+#[derive(Debug, Default)]
+struct Open {
+    grants: HashMap<Arc<[u8]>, Grant>,
+    /// By their numbers, that is, the oldest first.
+    by_age: BTreeMap<u64, Arc<[u8]>>,
+    next_number: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Grant {
     left: i64,
     until: Option<Monotonic>,
+    number: u64,
 }
 
-/// Above this many open grants the expired ones are swept before another is added.
-const GRANTS_BEFORE_SWEEP: usize = 4096;
+impl Grant {
+    fn is_over(&self, now: Monotonic) -> bool {
+        self.left == 0 || self.until.is_some_and(|until| until <= now)
+    }
+}
+
+/// The oldest grant ends when there would be more: a requester that chooses reply subjects cannot fill the memory, and
+/// nobody else's request goes without an answer for as long as the old ones last.
+const GRANTS_MAX: usize = 65_536;
 
 #[expect(clippy::disallowed_types, reason = "leaf lock: see ReplyGrants")]
 impl ReplyGrants {
     /// `messages_max` answers per reply subject within `expires`; negative and `None` are unlimited.
     pub fn new(messages_max: i64, expires: Option<Duration>) -> Self {
-        ReplyGrants { messages_max, expires, open: Mutex::new(HashMap::new()) }
+        ReplyGrants { messages_max, expires, open: Mutex::default() }
     }
 
     /// The responder received a message that asks for an answer at `reply`.
     pub fn grant(&self, reply: &[u8], now: Monotonic) {
-        let grant = Grant { left: self.messages_max, until: self.expires.map(|expires| now + expires) };
+        let until = self.expires.map(|expires| now + expires);
         let mut open = self.open.lock();
-        if open.len() >= GRANTS_BEFORE_SWEEP {
-            open.retain(|_, grant| grant.until.is_none_or(|until| until > now));
+        open.insert(reply, self.messages_max, until);
+        // Two go for one that comes: the old ones become fewer, and nobody waits for many of them.
+        for _ in 0..2 {
+            if open.grants.len() > GRANTS_MAX || open.oldest().is_some_and(|oldest| oldest.is_over(now)) {
+                open.remove_oldest();
+            }
         }
-        open.insert(reply.into(), grant);
     }
 
     /// Whether the responder may publish to `subject` now; spends one answer if so.
     pub fn spend(&self, subject: &[u8], now: Monotonic) -> bool {
         let mut open = self.open.lock();
-        let Some(grant) = open.get_mut(subject) else { return false };
-        if grant.until.is_some_and(|until| until <= now) || grant.left == 0 {
-            open.remove(subject);
-            return false;
-        }
+        let Some(grant) = open.grants.get_mut(subject) else { return false };
+        let is_open = !grant.is_over(now);
         if grant.left > 0 {
             grant.left -= 1;
-            if grant.left == 0 {
-                open.remove(subject);
-            }
         }
-        true
+        if grant.is_over(now) {
+            open.remove(subject);
+        }
+        is_open
+    }
+}
+
+impl Open {
+    /// Grants anew, in place of an earlier grant of the same reply subject.
+    fn insert(&mut self, reply: &[u8], left: i64, until: Option<Monotonic>) {
+        self.remove(reply);
+        let number = self.next_number;
+        self.next_number += 1;
+        let reply: Arc<[u8]> = reply.into();
+        self.by_age.insert(number, Arc::clone(&reply));
+        self.grants.insert(reply, Grant { left, until, number });
+    }
+
+    fn remove(&mut self, reply: &[u8]) {
+        if let Some(grant) = self.grants.remove(reply) {
+            self.by_age.remove(&grant.number);
+        }
+    }
+
+    fn oldest(&self) -> Option<&Grant> {
+        self.grants.get(self.by_age.first_key_value()?.1)
+    }
+
+    fn remove_oldest(&mut self) {
+        if let Some((_, reply)) = self.by_age.pop_first() {
+            self.grants.remove(&reply);
+        }
     }
 }
 
@@ -243,5 +290,50 @@ mod tests {
         let unlimited = ReplyGrants::new(-1, None);
         unlimited.grant(b"r", Monotonic::ZERO);
         assert!((0..1000).all(|_| unlimited.spend(b"r", second)));
+    }
+
+    /// The number of grants, after a look at the invariant.
+    fn count(grants: &ReplyGrants) -> usize {
+        let open = grants.open.lock();
+        assert_eq!(open.grants.len(), open.by_age.len());
+        for (number, reply) in &open.by_age {
+            assert_eq!(open.grants[reply].number, *number);
+        }
+        open.grants.len()
+    }
+
+    #[test]
+    fn expired_grants_go_with_the_next_one() {
+        let at = |seconds: u64| Monotonic::from_nanos(seconds * 1_000_000_000);
+        let grants = ReplyGrants::new(1, Some(Duration::from_secs(10)));
+        grants.grant(b"early", at(0));
+        grants.grant(b"again", at(0));
+        grants.grant(b"later", at(5));
+        grants.grant(b"again", at(6));
+        assert_eq!(count(&grants), 3);
+        grants.grant(b"new", at(10));
+        assert_eq!(count(&grants), 3, "later, again, new");
+        grants.grant(b"new", at(15));
+        assert_eq!(count(&grants), 2, "again, new");
+        assert!(grants.spend(b"again", at(15)) && grants.spend(b"new", at(15)));
+        assert_eq!(count(&grants), 0);
+    }
+
+    #[test]
+    fn above_the_maximum_the_oldest_grant_ends() {
+        let grants = ReplyGrants::new(-1, None);
+        let reply = |number: usize| format!("r.{number}").into_bytes();
+        for number in 0..GRANTS_MAX {
+            grants.grant(&reply(number), Monotonic::ZERO);
+        }
+        // Now the second one is the oldest.
+        grants.grant(&reply(0), Monotonic::ZERO);
+        assert!(grants.spend(&reply(1), Monotonic::ZERO));
+        grants.grant(b"one more", Monotonic::ZERO);
+        assert_eq!(count(&grants), GRANTS_MAX);
+        assert!(!grants.spend(&reply(1), Monotonic::ZERO));
+        for kept in [&reply(0)[..], &reply(2), b"one more"] {
+            assert!(grants.spend(kept, Monotonic::ZERO));
+        }
     }
 }

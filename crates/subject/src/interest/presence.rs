@@ -42,6 +42,11 @@ impl Presence {
         Presence { words, room: 2 * count }
     }
 
+    /// Whether what is there needs to be noted; otherwise everything may be there.
+    pub(super) fn takes_notes(&self) -> bool {
+        self.words.is_some()
+    }
+
     /// False only if no pattern of this hash was noted.
     #[inline]
     pub(super) fn may_hold(&self, hash: u64) -> bool {
@@ -96,6 +101,8 @@ mod tests {
         assert_eq!(noted, 199);
         let mut none = Presence::NONE;
         assert!((1..PATTERNS_MIN).all(|_| none.note(1)) && !none.note(1) && none.may_hold(2));
-        assert!(Presence::with_room_for(PATTERNS_MAX + 1).may_hold(7));
+        let too_many = Presence::with_room_for(PATTERNS_MAX + 1);
+        assert!(!too_many.takes_notes() && too_many.may_hold(7));
+        assert!(Presence::with_room_for(PATTERNS_MAX).takes_notes());
     }
 }
