@@ -36,7 +36,7 @@ pub(crate) use self::{
 use crate::{
     conn::client::Client,
     monitor::{account, json},
-    service::{self, REQUESTS_MAX, Request},
+    service::{self, Requests},
     state::State,
 };
 
@@ -128,20 +128,12 @@ impl Events {
 }
 
 /// Subscribes to the requests that the server answers: before it takes clients, so that none of theirs goes unheard.
-pub(crate) fn listen(state: &State) -> mpsc::Receiver<Request> {
-    let (mailbox, requests) = mpsc::channel(REQUESTS_MAX);
-    if !state.options.load().no_system_account {
-        service::subscribe(state, &mailbox);
-    }
-    requests
+pub(crate) fn listen(state: &State) -> Requests {
+    if state.options.load().no_system_account { service::no_requests() } else { service::subscribe(state) }
 }
 
 /// Tells what happens and answers requests until the task is dropped.
-pub(crate) async fn run(
-    state: Arc<State>,
-    mut happenings: mpsc::Receiver<Happening>,
-    mut requests: mpsc::Receiver<Request>,
-) {
+pub(crate) async fn run(state: Arc<State>, mut happenings: mpsc::Receiver<Happening>, mut requests: Requests) {
     let is_mute = state.options.load().no_system_account;
     // The only requests that take time; the others do not wait for them.
     let mut reloads = JoinSet::new();
@@ -157,7 +149,7 @@ pub(crate) async fn run(
                 Some(_) => {}
                 None => return,
             },
-            Some(request) = requests.recv() => if request.is_reload() {
+            Some(request) = requests.next() => if request.is_reload() {
                 let state = Arc::clone(&state);
                 reloads.spawn(async move { service::answer_reload(&state, &request).await });
             } else {

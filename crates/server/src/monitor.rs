@@ -7,6 +7,7 @@
 
 pub(crate) mod account;
 pub(crate) mod connz;
+mod guard;
 pub(crate) mod healthz;
 mod index;
 pub(crate) mod json;
@@ -38,15 +39,33 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::{
+    guard::{Crowd, Guarded},
     query::{Query, Refusal},
     usage::Usage,
 };
 use crate::state::State;
 
-/// Requests that are served at a time; the others wait in the listener's queue.
-const CONNECTIONS_MAX: usize = 256;
-/// How long a TLS handshake, a request's head, or silence between two requests may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What one connection, and all together, may take up.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Connections that are served at a time; the others wait in the listener's queue.
+    connections_max: usize,
+    /// Connections from one address; more are closed, so that somebody else's probe is still answered.
+    connections_of_address_max: usize,
+    /// How long a TLS handshake, a request's head, or silence may take, between two requests and from a peer that does
+    /// not read its answer.
+    patience: Duration,
+    /// Longest that a peer may take to read what waits for it.
+    reading_max: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    connections_max: 256,
+    connections_of_address_max: 64,
+    patience: Duration::from_secs(10),
+    reading_max: Duration::from_secs(60),
+};
+
 /// Pause after the system refused a connection.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -134,12 +153,23 @@ impl Endpoint {
 /// Serves monitoring until the task is dropped; with `tls`, over HTTPS only. `base_path` is what paths begin with, as
 /// the configuration has it.
 pub(crate) async fn serve(state: Arc<State>, listener: TcpListener, base_path: &str, tls: Option<TlsAcceptor>) {
+    serve_within(LIMITS, state, listener, base_path, tls).await;
+}
+
+async fn serve_within(
+    limits: Limits,
+    state: Arc<State>,
+    listener: TcpListener,
+    base_path: &str,
+    tls: Option<TlsAcceptor>,
+) {
     if let Ok(address) = listener.local_addr() {
         let port = if tls.is_some() { &state.monitor.https_port } else { &state.monitor.http_port };
         port.store(address.port(), Relaxed);
     }
     let base: Arc<str> = normal_base(base_path).into();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(limits.connections_max));
+    let crowd = Arc::new(Crowd::new(limits.connections_of_address_max));
     let mut connections = JoinSet::new();
     loop {
         // Both branches are cancel-safe: neither loses what it waits for.
@@ -151,11 +181,15 @@ pub(crate) async fn serve(state: Arc<State>, listener: TcpListener, base_path: &
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            (Ok((stream, _)), permit) => {
-                let connection = converse(Arc::clone(&state), stream, Arc::clone(&base), tls.clone());
+            (Ok((stream, address)), permit) => {
+                let Some(seat) = crowd.enter(address.ip()) else {
+                    tracing::debug!(%address, "too many monitoring connections from one address");
+                    continue;
+                };
+                let connection = converse(limits, Arc::clone(&state), stream, Arc::clone(&base), tls.clone());
                 connections.spawn(async move {
                     connection.await;
-                    drop(permit);
+                    drop((seat, permit));
                 });
             }
             (Err(error), _) => {
@@ -174,16 +208,17 @@ fn normal_base(base_path: &str) -> String {
     }
 }
 
-async fn converse(state: Arc<State>, stream: TcpStream, base: Arc<str>, tls: Option<TlsAcceptor>) {
-    let Some(tls) = tls else { return answer_all(state, stream, base).await };
-    match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => answer_all(state, stream, base).await,
+async fn converse(limits: Limits, state: Arc<State>, stream: TcpStream, base: Arc<str>, tls: Option<TlsAcceptor>) {
+    let stream = Guarded::new(stream, limits.patience, limits.reading_max);
+    let Some(tls) = tls else { return answer_all(limits, state, stream, base).await };
+    match tokio::time::timeout(limits.patience, tls.accept(stream)).await {
+        Ok(Ok(stream)) => answer_all(limits, state, stream, base).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake with monitoring failed"),
         Err(_) => tracing::debug!("TLS handshake with monitoring took too long"),
     }
 }
 
-async fn answer_all(state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Unpin, base: Arc<str>) {
+async fn answer_all(limits: Limits, state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Unpin, base: Arc<str>) {
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let query = request.uri().query().unwrap_or_default();
         let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -191,7 +226,7 @@ async fn answer_all(state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Unp
         std::future::ready(Ok::<_, Infallible>(response))
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.patience);
     if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "monitoring connection ended");
     }

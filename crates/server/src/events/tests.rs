@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     harness::{client, leave, read, server, subscribe},
-    service::Request,
+    service::{Request, RequestBody},
 };
 
 fn options() -> Options {
@@ -164,8 +164,7 @@ async fn ask(state: &State, client: &Arc<Client>, subject: &str, body: &str) -> 
         sender: client.id,
         subject: subject.into(),
         reply: Some(Bytes::from_static(b"inbox")),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-        header_bytes: 0,
+        body: RequestBody::Payload(Bytes::copy_from_slice(body.as_bytes())),
     };
     if request.is_reload() {
         service::answer_reload(state, &request).await;
@@ -189,8 +188,7 @@ fn asked() -> (Arc<State>, Arc<Client>, Arc<Client>) {
         position: None,
     }]);
     let (state, _) = server(options);
-    let (mailbox, _) = mpsc::channel(1);
-    service::subscribe(&state, &mailbox);
+    service::subscribe(&state);
     let clients = [("sys", AccountId::SYSTEM), ("app", AccountId::GLOBAL)].map(|(name, account)| {
         let client = client(&state, name, account, 0);
         subscribe(&state, &client, "inbox", "1");

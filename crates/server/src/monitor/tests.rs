@@ -6,6 +6,7 @@ use firn_auth::account::AccountId;
 use firn_config::Options;
 use firn_session::CloseReason;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::{
@@ -329,4 +330,63 @@ fn metrics_are_valid_text_with_the_names_of_the_exporter() {
     let samples = parse_metrics(open.body(), true);
     assert!(samples.iter().any(|(name, ..)| name == "nats_varz_connections"));
     assert!(!samples.iter().any(|(name, ..)| name.starts_with("gnatsd_")));
+}
+
+/// Serves monitoring within these limits, and where.
+async fn served(limits: Limits) -> (tokio::task::JoinHandle<()>, std::net::SocketAddr) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (tokio::spawn(async move { serve_within(limits, busy(), listener, "", None).await }), address)
+}
+
+/// A connection from an address of this host.
+async fn connect(from: [u8; 4], to: std::net::SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// What an HTTP client hears of the server's health; empty when it is turned away.
+async fn probe(from: [u8; 4], to: std::net::SocketAddr) -> String {
+    let mut stream = connect(from, to).await;
+    let mut text = Vec::new();
+    // Who is turned away may not even be able to write.
+    let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let _ = stream.read_to_end(&mut text).await;
+    String::from_utf8(text).unwrap()
+}
+
+const LONG: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn who_reads_no_answers_does_not_keep_others_out() {
+    let patience = Duration::from_millis(300);
+    let limits = Limits { connections_max: 2, connections_of_address_max: 2, patience, reading_max: LONG };
+    let (serving, address) = served(limits).await;
+    let requests = b"GET /varz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10_000);
+    let mut deaf = Vec::new();
+    for _ in 0..limits.connections_max {
+        let mut stream = connect([127, 0, 0, 1], address).await;
+        // As much as the server takes: it stops to read when its answers are not read.
+        let _ = tokio::time::timeout(patience / 3, stream.write_all(&requests)).await;
+        deaf.push(stream);
+    }
+    let health = tokio::time::timeout(Duration::from_secs(30), probe([127, 0, 0, 1], address)).await;
+    assert!(health.is_ok_and(|text| text.starts_with("HTTP/1.1 200")));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_connections() {
+    let limits = Limits { connections_max: 3, connections_of_address_max: 2, patience: LONG, reading_max: LONG };
+    let (serving, address) = served(limits).await;
+    let mut idle = Vec::new();
+    for _ in 0..limits.connections_max {
+        idle.push(connect([127, 0, 0, 2], address).await);
+    }
+    let health = tokio::time::timeout(Duration::from_secs(30), probe([127, 0, 0, 3], address)).await;
+    assert!(health.is_ok_and(|text| text.starts_with("HTTP/1.1 200")));
+    assert_eq!(probe([127, 0, 0, 2], address).await, "");
+    serving.abort();
 }

@@ -7,7 +7,7 @@ use firn_config::{PermissionsOptions, SubjectsOptions, UserAccount};
 use firn_subject::{interest::Matches, pattern, subject};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Request, filter::Filter};
+use super::{BODY_BYTES_MAX, Request, RequestBody, filter::Filter};
 use crate::{
     conn::{outbox::Orders, port::Port},
     events::{Connections, ServerInfo, Statsz, publish},
@@ -45,6 +45,12 @@ fn send(state: &State, request: &Request, text: &str) {
 
 /// The answer; `None` is silence.
 fn text_of(state: &State, request: &Request) -> Option<String> {
+    match request.body {
+        RequestBody::Payload(_) => {}
+        RequestBody::TooLong => {
+            return Some(failed(state, 400, format!("request is longer than {BODY_BYTES_MAX} bytes")));
+        }
+    }
     let subject = str::from_utf8(&request.subject).ok()?;
     if subject == "$SYS.DEBUG.SUBSCRIBERS" {
         return Some(count_subscribers(state, request)?.to_string());
