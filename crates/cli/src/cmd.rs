@@ -33,7 +33,7 @@ Examples:
 
 /// A NATS server, and a client for people and scripts
 #[derive(Debug, Parser)]
-#[command(name = "firn", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "firn", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     connection: ConnectionArgs,

@@ -108,6 +108,7 @@ impl ConnectionArgs {
             bail!("context {name}: contexts are not read; use --server, --user, --creds and their variables");
         }
         let addresses = self.addresses()?;
+        let shown = self.shown()?;
         let (tell, reproaches) = unbounded_channel();
         let options = self.identity(ConnectOptions::new(), addresses.first()).await?;
         let options = self.tls(options)?.name(&self.connection_name).connection_timeout(self.timeout).event_callback(
@@ -128,7 +129,7 @@ impl ConnectionArgs {
             .await
             .map_err(|_| anyhow!("no answer within {}", duration::show(self.timeout)))
             .and_then(|connected| connected.map_err(|error| anyhow!(error.to_string())))
-            .with_context(|| format!("cannot connect to {}", self.server))?;
+            .with_context(|| format!("cannot connect to {shown}"))?;
         Ok(Connection { client, timeout: self.timeout, reproaches })
     }
 
@@ -148,6 +149,16 @@ impl ConnectionArgs {
             .collect::<Result<_>>()?;
         ensure!(!addresses.is_empty(), "no server address");
         Ok(addresses)
+    }
+
+    /// The addresses for people, without the credentials that may stand in them.
+    ///
+    /// # Errors
+    /// One is not an address.
+    pub(crate) fn shown(&self) -> Result<String> {
+        let addresses = self.addresses()?;
+        let shown = addresses.iter().map(|it| format!("{}://{}:{}", it.scheme(), it.host(), it.port()));
+        Ok(shown.collect::<Vec<_>>().join(", "))
     }
 
     /// Flags first, then what the address carries.

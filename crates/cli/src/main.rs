@@ -44,6 +44,7 @@ fn server_flags(arguments: &[OsString]) -> Option<&[OsString]> {
     match rest {
         [server, check, ..] if server == "server" && check == "check" => None,
         [server, flags @ ..] if server == "server" => Some(flags),
+        [help, server] if help == "help" && server == "server" => Some(std::slice::from_ref(help)),
         _ => None,
     }
 }
@@ -54,7 +55,7 @@ fn client(cli: cmd::Cli) -> ExitCode {
         // Whoever read the output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("firn: error: {error:#}");
+            eprintln!("firn: error: {}", show::causes(&error));
             ExitCode::FAILURE
         }
     }
@@ -87,6 +88,8 @@ mod tests {
         check("firn server", Some(""));
         check("firn server -c check", Some("-c check"));
         check("firn server check connection", None);
+        check("firn help server", Some("help"));
+        check("firn help server check", None);
         check("firn pub a b", None);
         check("firn", None);
     }

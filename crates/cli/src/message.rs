@@ -169,7 +169,7 @@ impl<'a> From<&'a Message> for Json<'a> {
             headers: message.headers.as_ref(),
             data,
             data_base64: data.is_none().then(|| BASE64.encode(&message.payload)),
-            time: show::rfc3339(show::now()),
+            time: show::now().to_string(),
             rtt_ns: None,
         }
     }

@@ -3,6 +3,7 @@
 //! What goes to which output and with which exit code is nats-server's too: help and version to standard output, all
 //! else to standard error; 0 for a flag it does not know, 1 for an error.
 
+mod complete;
 mod flags;
 mod help;
 mod signal;
@@ -14,6 +15,8 @@ use firn_config::Rejection;
 use firn_server::{ConfigSource, Launch, StartError};
 
 use crate::show;
+
+pub(crate) use complete::arguments;
 
 use flags::{Asked, Flags};
 

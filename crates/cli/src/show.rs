@@ -36,6 +36,19 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// What went wrong and why, each cause once: libraries repeat the text of a source in their own.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
+    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let mut causes: Vec<&str> = Vec::new();
+    for cause in chain.iter().flat_map(|text| text.split(": ")) {
+        // What the client library begins its texts with.
+        if cause != "nats" && !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+    causes.join(": ")
+}
+
 /// `2026-11-21T10:20:30Z`.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     let (year, month, day, hour, minute, second) = time.civil(0);
@@ -84,6 +97,19 @@ mod tests {
     fn numbers_are_grouped() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0, 1023, 1024, 1_572_864].map(size), ["0 B", "1023 B", "1.0 KiB", "1.5 MiB"]);
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        #[track_caller]
+        fn check(texts: &[&'static str], expected: &str) {
+            let (first, rest) = texts.split_first().unwrap();
+            let error = rest.iter().fold(anyhow::Error::msg(*first), |error, text| error.context(*text));
+            assert_eq!(causes(&error), expected);
+        }
+        check(&["subject format", "subject: subject format"], "subject: subject format");
+        check(&["refused: nats: refused", "cannot connect to a:1"], "cannot connect to a:1: refused");
+        check(&["no colon", "invalid header `a`"], "invalid header `a`: no colon");
     }
 
     #[test]

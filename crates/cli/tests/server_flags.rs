@@ -143,5 +143,9 @@ fn the_client_commands_are_reached_under_the_own_name() {
     assert!(String::from_utf8_lossy(&completion.stdout).contains("_firn()"));
     let help = firn(&["server", "-h"]);
     assert!(String::from_utf8_lossy(&help.stdout).starts_with("\nUsage: nats-server [options]\n"));
+    let help = firn(&["help", "server"]);
+    assert!(String::from_utf8_lossy(&help.stdout).starts_with("\nUsage: nats-server [options]\n"));
+    let help = firn(&["help", "pub"]);
+    assert!(String::from_utf8_lossy(&help.stdout).starts_with("Publish messages\n"));
     assert_eq!(firn(&["nope"]).status.code(), Some(2));
 }

@@ -171,6 +171,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) errors: Vec<Problem>,
     /// Position of the innermost value that has one, for those that have none.
     enclosing: Option<Position>,
+    /// Inside of a value that is refused as a whole: no key in it needs to be refused as well.
+    is_refused: bool,
 }
 
 impl<T> Row<T> {
@@ -219,6 +221,14 @@ impl<T> Row<T> {
     }
 
     fn apply(&self, target: &mut T, entry: &Entry<'_>, reader: &mut Reader<'_>) {
+        if self.support == Support::NotYet && !is_idle(&entry.node.value) {
+            reader.not_yet(entry, |reader| self.read(target, entry, reader));
+        } else {
+            self.read(target, entry, reader);
+        }
+    }
+
+    fn read(&self, target: &mut T, entry: &Entry<'_>, reader: &mut Reader<'_>) {
         let node = entry.node;
         match &self.read {
             Read::Bool(set) => reader.bool(node).into_iter().for_each(|is_on| set(target, is_on)),
@@ -233,9 +243,6 @@ impl<T> Row<T> {
             }
             Read::Own(_, read) => read(target, entry, reader),
             Read::Only(kind) => reader.check(*kind, entry),
-        }
-        if self.support == Support::NotYet && !is_idle(&node.value) {
-            reader.not_yet(entry);
         }
     }
 }
@@ -338,7 +345,7 @@ impl Kind {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(checks: &'a Checks) -> Reader<'a> {
-        Reader { checks, warnings: Vec::new(), errors: Vec::new(), enclosing: None }
+        Reader { checks, warnings: Vec::new(), errors: Vec::new(), enclosing: None, is_refused: false }
     }
 
     pub(crate) fn error(&mut self, node: &Node, text: impl std::fmt::Display) {
@@ -351,10 +358,17 @@ impl<'a> Reader<'a> {
         self.warnings.push(Problem::at(position, format!("invalid use of field {}: {reason}", go::quote(entry.key))));
     }
 
-    pub(crate) fn not_yet(&mut self, entry: &Entry<'_>) {
+    /// Refuses a key whose feature does not exist yet; `inside` reports what else is wrong with its value.
+    pub(crate) fn not_yet(&mut self, entry: &Entry<'_>, inside: impl FnOnce(&mut Self)) {
+        if self.is_refused {
+            return inside(self);
+        }
         let position = self.position(entry.node);
         let place = position.as_ref().map_or_else(String::new, |position| format!(" ({position})"));
         self.errors.push(Problem { position, text: format!("not supported yet: {}{place}", entry.key) });
+        self.is_refused = true;
+        inside(self);
+        self.is_refused = false;
     }
 
     pub(crate) fn position(&self, node: &Node) -> Option<Position> {

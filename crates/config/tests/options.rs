@@ -312,3 +312,25 @@ fn options_that_contradict_each_other_are_refused() {
     );
     assert_eq!(errors("tls { handshake_first: auto }"), none);
 }
+
+#[test]
+fn only_the_outermost_key_of_a_missing_feature_is_refused() {
+    let refused = |text: &str| match firn_config::read("c", &Text(text), &Checks::FORM) {
+        Ok(_) => panic!("{text} was taken"),
+        Err(rejection) => rejection.to_string(),
+    };
+    assert_eq!(refused("leafnodes { port: 1 }"), "not supported yet: leafnodes (c:1:0)");
+    assert_eq!(
+        refused("cluster { name: a, port: 1 }\njetstream: { store_dir: a }"),
+        "not supported yet: cluster (c:1:0)\nnot supported yet: jetstream (c:2:1)"
+    );
+    assert_eq!(refused("accounts { A { jetstream: enabled } }"), "not supported yet: accounts.A (c:1:11)");
+    assert_eq!(refused("accounts { $SYS { jetstream: enabled } }"), "not supported yet: jetstream (c:1:18)");
+    assert_eq!(refused("accounts: [A, B]"), "not supported yet: accounts (c:1:0)");
+    // What is wrong with values inside is said all the same, also after a block that was refused.
+    assert_eq!(
+        refused("leafnodes { port: a }\ngateway { port: 1 }"),
+        "not supported yet: leafnodes (c:1:0)\nc:1:12: interface conversion: interface {} is string, not int64\n\
+         not supported yet: gateway (c:2:1)"
+    );
+}

@@ -38,6 +38,13 @@ const DISCONNECT_MAX: Duration = Duration::from_secs(5);
 /// Files that the server needs besides one for each client.
 const OWN_FILES: u64 = 64;
 
+/// What the TLS library says of a certificate that is older than version 3 (it gives no type to match), and what the
+/// operator needs to know. nats-server takes such certificates.
+const OLD_CERTIFICATE: (&str, &str) = (
+    "invalid peer certificate: Other(OtherError(UnsupportedCertVersion))",
+    "certificate is X.509 version 1; only version 3 is supported",
+);
+
 /// Starts a server.
 ///
 /// # Errors
@@ -175,7 +182,8 @@ pub fn check(options: &Options) -> Result<(), String> {
 /// The operator's fault.
 pub(crate) fn load_tls(options: &Options) -> Result<Option<Tls>, String> {
     let Some(tls) = &options.tls else { return Ok(None) };
-    let tls = Tls::load(tls, options.allow_non_tls)?;
+    let tls =
+        Tls::load(tls, options.allow_non_tls).map_err(|error| error.replace(OLD_CERTIFICATE.0, OLD_CERTIFICATE.1))?;
     tls.warn_of_end(clock::timestamp());
     Ok(Some(tls))
 }
@@ -255,4 +263,45 @@ fn warn_of_few_files(max_connections: u64) {
 /// A publish to this subject panics: for the test that this ends one connection only.
 fn panic_subject() -> Option<Box<[u8]>> {
     std::env::var("FIRN_INJECT_PANIC_SUBJECT").ok().filter(|text| !text.is_empty()).map(|text| text.into_bytes().into())
+}
+
+#[cfg(test)]
+mod tests {
+    //! Files that cannot be used.
+
+    use firn_config::{TlsCertificate, TlsOptions};
+
+    use super::*;
+
+    /// Version 1 and signed by itself.
+    const OLD: &str = "-----BEGIN CERTIFICATE-----
+MIIBIzCBywIUPaGvrTGoYnCbzTjmPnVLlrlVSNEwCgYIKoZIzj0EAwIwFDESMBAG
+A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTE1NDQzMVoYDzIxMjYxMDI4MTU0NDMx
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AATdMbo65huNBp1qZszpetTwD7+POe8qplqh4bmTYTyEyOTgSDosKL1eCmJoHEDV
+4b/4TYMBjL+LyI80QcMQv/LQMAoGCCqGSM49BAMCA0cAMEQCIB2bqc5c0bCvfmNw
+WqSQpQ1CcG4zV4X/9OjwyWLYeRAUAiAOi4H9ViE70egu2Q2CFvt8nliWCfyh4QlO
+kNHBIxVuuQ==
+-----END CERTIFICATE-----";
+
+    #[test]
+    fn a_certificate_of_version_1_is_refused_in_words() {
+        let folder = std::env::temp_dir().join(format!("firn-old-certificate-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        // Whether the key belongs to the certificate is asked later.
+        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let certificate = TlsCertificate { cert_file: file("c.pem", OLD), key_file: file("k.pem", &key) };
+        let tls = TlsOptions { certificates: vec![certificate], ..TlsOptions::default() };
+        let error = check(&Options { tls: Some(tls), ..Options::default() }).unwrap_err();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(
+            error,
+            "error parsing X509 certificate/key pair: certificate is X.509 version 1; only version 3 is supported"
+        );
+    }
 }

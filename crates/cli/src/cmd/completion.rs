@@ -1,10 +1,10 @@
 //! `firn completion`: a script that teaches a shell the commands and flags.
 
 use anyhow::Result;
-use clap::{Args, CommandFactory as _};
+use clap::{Arg, Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 
-use crate::show;
+use crate::{server, show};
 
 use super::Cli;
 
@@ -18,6 +18,54 @@ pub(crate) struct CompletionArgs {
 /// The reader is gone.
 pub(crate) fn run(args: &CompletionArgs) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "firn", &mut script);
+    clap_complete::generate(args.shell, &mut commands(), "firn", &mut script);
     Ok(show::bytes(&script)?)
+}
+
+/// All commands as they are typed: `firn server` has nats-server's flags, and not those that say where to connect.
+fn commands() -> Command {
+    let all = Cli::command();
+    let connection: Vec<Arg> = all.get_arguments().filter(|argument| argument.is_global_set()).cloned().collect();
+    all.mut_args(|argument| argument.global(false)).mut_subcommands(|command| {
+        if command.get_name() != "server" {
+            return command.args(&connection);
+        }
+        command
+            .mut_subcommand("check", |check| check.args(&connection))
+            .args(server::arguments())
+            .disable_help_flag(true)
+            .disable_help_subcommand(true)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a shell offers.
+
+    use super::*;
+
+    /// The words that bash offers after these, without values.
+    fn offered(words: &str) -> Vec<String> {
+        let mut script = Vec::new();
+        clap_complete::generate(Shell::Bash, &mut commands(), "firn", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        let case = format!("        {words})\n            opts=\"");
+        let (_, rest) = script.split_once(&case).unwrap_or_else(|| panic!("{words} is no case of the script"));
+        rest.split('"').next().unwrap().split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn each_command_offers_its_own_flags() {
+        let server = offered("firn__subcmd__server");
+        for flag in ["-c", "--config", "-p", "-m", "-a", "--addr", "--net", "-t", "--sl", "--signal", "-h", "check"] {
+            assert!(server.iter().any(|word| word == flag), "{flag} is not in {server:?}");
+        }
+        for flag in ["-s", "--server", "--creds", "--timeout"] {
+            let is_offered = server.iter().any(|word| word == flag);
+            assert_eq!(is_offered, flag == "-s", "{flag}: -s is syslog there");
+            for client in ["firn__subcmd__pub", "firn__subcmd__server__subcmd__check__subcmd__connection"] {
+                assert!(offered(client).iter().any(|word| word == flag), "{client} {flag}");
+            }
+        }
+    }
 }

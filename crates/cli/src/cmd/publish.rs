@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use async_nats::client::PublishErrorKind;
 use clap::Args;
 use tokio::time;
@@ -40,6 +40,7 @@ pub(crate) struct PublishArgs {
 /// # Errors
 /// A message cannot be made or sent, or the server objects to one.
 pub(crate) async fn run(args: &PublishArgs, connection: &ConnectionArgs) -> Result<()> {
+    ensure!(args.count > 0, "--count 0 would send nothing");
     let mut connection = connection.connect().await?;
     let mut sent = 0;
     for body in args.outgoing.bodies() {
@@ -49,11 +50,15 @@ pub(crate) async fn run(args: &PublishArgs, connection: &ConnectionArgs) -> Resu
                 time::sleep(sleep).await;
             }
             let outgoing = args.outgoing.message(&body, count)?;
-            if !args.quiet && args.count <= SHOWN_MAX {
-                show::note(format_args!("Published {} bytes to {:?}", outgoing.body.len(), outgoing.subject));
-            }
+            let shown = (!args.quiet && args.count <= SHOWN_MAX)
+                .then(|| format!("Published {} bytes to {:?}", outgoing.body.len(), outgoing.subject));
             publish(&connection, outgoing, args.reply.as_deref()).await?;
             sent += 1;
+            if let Some(shown) = shown {
+                // It is not published before the server has taken it.
+                connection.sync().await?;
+                show::note(shown);
+            }
         }
     }
     connection.sync().await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use async_nats::{HeaderMap, Message};
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -52,6 +52,7 @@ pub(crate) struct ReplyArgs {
 /// # Errors
 /// The subject cannot be subscribed to, or a template is not well formed.
 pub(crate) async fn run(args: &ReplyArgs, connection: &ConnectionArgs) -> Result<()> {
+    ensure!(args.count != Some(0), "--count 0 would answer nothing");
     let mut connection = connection.connect().await?;
     let client = connection.client.clone();
     let mut requests = client.queue_subscribe(args.subject.clone(), args.queue.clone()).await?;
@@ -120,7 +121,7 @@ async fn command_output(command: &str, request: &Message, facts: Facts<'_>) -> R
     let environment =
         [("NATS_REQUEST_SUBJECT", request.subject.as_str()), ("NATS_REQUEST_BODY", facts.request.unwrap_or_default())];
     Ok(process::output(&words, &environment).await.unwrap_or_else(|error| {
-        show::note(format_args!("{error:#}"));
+        show::note(show::causes(&error));
         Vec::new()
     }))
 }

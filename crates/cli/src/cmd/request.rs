@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use async_nats::{Message, StatusCode};
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -50,6 +50,7 @@ pub(crate) struct RequestArgs {
 /// # Errors
 /// Nobody answers, or the server objects.
 pub(crate) async fn run(args: &RequestArgs, connection: &ConnectionArgs) -> Result<()> {
+    ensure!(args.count > 0, "--count 0 would send nothing");
     let mut connection = connection.connect().await?;
     for body in args.outgoing.bodies() {
         let body = body?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use async_nats::ServerAddr;
 use clap::Args;
 use serde::Serialize;
 
@@ -43,35 +44,49 @@ struct Measured {
 }
 
 /// # Errors
-/// A server cannot be reached.
+/// A server cannot be reached; the others are measured all the same.
 pub(crate) async fn run(args: &RttArgs, connection: &ConnectionArgs) -> Result<()> {
     let iterations = args.count.unwrap_or(args.iterations);
     ensure!(iterations > 0, "no round trip to measure");
-    let mut targets = Vec::new();
+    let (mut targets, mut failures) = (Vec::new(), Vec::new());
     for server in connection.addresses()? {
-        let mut connected = connection.only(&server).connect().await?;
-        let mut times = Vec::new();
-        for _ in 0..iterations {
-            times.push(connected.sync().await?.as_nanos());
+        match measure(&connection.only(&server), &server, iterations).await {
+            Ok(target) => targets.push(target),
+            Err(error) => failures.push(error),
         }
-        // Not the address as given: it may hold a password.
-        let address = format!("{}:{}", server.host(), server.port());
-        let url = format!("{}://{address}", server.scheme());
-        let measured = Measured {
-            time: show::rfc3339(show::now()),
-            address,
-            rtt: times.iter().sum::<u128>() / u128::from(iterations),
-            min: times.iter().min().copied().unwrap_or_default(),
-            max: times.iter().max().copied().unwrap_or_default(),
-            url: url.clone(),
-        };
-        targets.push(Target { url, results: vec![measured] });
-        connected.close().await?;
     }
+    show(args, &targets)?;
+    let Some(last) = failures.pop() else { return Ok(()) };
+    for failure in &failures {
+        show::note(show::causes(failure));
+    }
+    Err(last)
+}
+
+async fn measure(connection: &ConnectionArgs, server: &ServerAddr, iterations: u32) -> Result<Target> {
+    let mut connected = connection.connect().await?;
+    let mut times = Vec::new();
+    for _ in 0..iterations {
+        times.push(connected.sync().await?.as_nanos());
+    }
+    connected.close().await?;
+    let url = connection.shown()?;
+    let measured = Measured {
+        time: show::now().to_string(),
+        address: format!("{}:{}", server.host(), server.port()),
+        rtt: times.iter().sum::<u128>() / u128::from(iterations),
+        min: times.iter().min().copied().unwrap_or_default(),
+        max: times.iter().max().copied().unwrap_or_default(),
+        url: url.clone(),
+    };
+    Ok(Target { url, results: vec![measured] })
+}
+
+fn show(args: &RttArgs, targets: &[Target]) -> Result<()> {
     if args.json {
         return Ok(show::line(serde_json::to_string_pretty(&targets)?)?);
     }
-    for target in &targets {
+    for target in targets {
         show::line(format_args!("{}:\n", target.url))?;
         for measured in &target.results {
             let mean = u64::try_from(measured.rtt).map_or(Duration::MAX, Duration::from_nanos);

@@ -71,7 +71,7 @@ pub(crate) async fn run(command: &CheckCommand, connection: &ConnectionArgs) -> 
     let CheckCommand::Connection(args) = command;
     let mut verdict = Verdict::new("Connection", "connections");
     if let Err(error) = check_connection(args, connection, &mut verdict).await {
-        verdict.criticals.push(format!("{error:#}"));
+        verdict.criticals.push(show::causes(&error));
     }
     verdict.settle();
     if args.json || args.format == Format::Json {
@@ -87,7 +87,7 @@ async fn check_connection(args: &CheckConnectionArgs, to: &ConnectionArgs, verdi
     let mut connection = to.connect().await?;
     let took = begin.elapsed();
     let limits = (args.connect_warn, args.connect_critical);
-    verdict.judge("connect_time", took, limits, &format!("connected to {} in {}", to.server, duration::show(took)));
+    verdict.judge("connect_time", took, limits, &format!("connected to {} in {}", to.shown()?, duration::show(took)));
 
     let rtt = connection.sync().await?;
     let limits = (args.rtt_warn, args.rtt_critical);

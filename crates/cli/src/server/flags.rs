@@ -63,7 +63,7 @@ impl Flags {
 
 /// One flag: every name it goes by, how the help shows it, and what it sets.
 pub(crate) struct Row {
-    names: &'static [&'static str],
+    pub(crate) names: &'static [&'static str],
     /// Left column of the help; a second line is indented in full.
     pub(crate) shown: &'static str,
     pub(crate) help: &'static str,
@@ -177,13 +177,13 @@ pub(crate) const SECTIONS: [(&str, &[Row]); 8] = [
             Row {
                 names: &["s", "syslog"],
                 shown: "-s, --syslog",
-                help: "Log to the system's log",
+                help: "Log to the system's log (not supported yet)",
                 set: Switch(|f, v| f.overrides.syslog = Some(v)),
             },
             Row {
                 names: &["r", "remote_syslog"],
                 shown: "-r, --remote_syslog <addr>",
-                help: "Log to another machine's log (udp://localhost:514)",
+                help: "Log to another machine's log (udp://localhost:514) (not supported yet)",
                 set: Text(|f, v| f.overrides.remote_syslog = Some(v)),
             },
             Row {
@@ -245,13 +245,13 @@ pub(crate) const SECTIONS: [(&str, &[Row]); 8] = [
             Row {
                 names: &["js", "jetstream"],
                 shown: "-js, --jetstream",
-                help: "Switch JetStream on",
+                help: "Switch JetStream on (not supported yet)",
                 set: Switch(|f, v| f.overrides.jetstream = Some(v)),
             },
             Row {
                 names: &["sd", "store_dir"],
                 shown: "-sd, --store_dir <dir>",
-                help: "Folder of its store",
+                help: "Folder of its store (not supported yet)",
                 set: Text(|f, v| f.overrides.store_dir = Some(v)),
             },
         ],
@@ -320,19 +320,19 @@ pub(crate) const SECTIONS: [(&str, &[Row]); 8] = [
             Row {
                 names: &["routes"],
                 shown: "    --routes <rurl-1, rurl-2>",
-                help: "Servers of the cluster to connect to",
+                help: "Servers of the cluster to connect to (not supported yet)",
                 set: Text(|f, v| f.overrides.routes = Some(v)),
             },
             Row {
                 names: &["cluster", "cluster_listen"],
                 shown: "    --cluster <cluster-url>\n        --cluster_listen <url>",
-                help: "Address to listen on for servers of the cluster",
+                help: "Address to listen on for servers of the cluster (not supported yet)",
                 set: Text(|f, v| f.overrides.cluster = Some(v)),
             },
             Row {
                 names: &["cluster_name"],
                 shown: "    --cluster_name <string>",
-                help: "Name of the cluster (default: made up)",
+                help: "Name of the cluster (default: made up) (not supported yet)",
                 set: Text(|f, v| f.overrides.cluster_name = Some(v)),
             },
             Row {
@@ -344,7 +344,7 @@ pub(crate) const SECTIONS: [(&str, &[Row]); 8] = [
             Row {
                 names: &["cluster_advertise"],
                 shown: "    --cluster_advertise <string>",
-                help: "Address that other servers of the cluster use instead of our own",
+                help: "Address that other servers of the cluster use instead of our own (not supported yet)",
                 set: Text(|f, v| f.overrides.cluster_advertise = Some(v)),
             },
             Row {
@@ -360,7 +360,7 @@ pub(crate) const SECTIONS: [(&str, &[Row]); 8] = [
         &[Row {
             names: &["profile"],
             shown: "    --profile <port>",
-            help: "Port for profiling over HTTP",
+            help: "Port for profiling over HTTP (not supported yet)",
             set: Number(|f, v| f.overrides.profile = Some(v)),
         }],
     ),
@@ -392,6 +392,16 @@ pub(crate) enum FlagError {
     NoValue(String),
     NotBool { name: String, value: String },
     NotNumber { name: String, value: String, why: &'static str },
+}
+
+impl Row {
+    /// Whether a value follows.
+    pub(crate) fn has_value(&self) -> bool {
+        match self.set {
+            Switch(_) => false,
+            Text(_) | Number(_) => true,
+        }
+    }
 }
 
 impl fmt::Display for FlagError {

@@ -20,7 +20,7 @@ pub(crate) fn usage() -> String {
             usage.push_str(&format!("{above}{left:<RIGHT$}{help}\n"));
         }
     }
-    usage.push('\n');
+    usage.push_str("\nTo judge a server that runs: firn server check connection\n\n");
     usage
 }
 

@@ -25,6 +25,7 @@ fn messages_carry_body_headers_and_reply() {
     assert_eq!(message["subject"], "a.b");
     assert_eq!(message["reply"], "back");
     assert_eq!(message["data"], "hello");
+    assert!(message["time"].as_str().unwrap().contains('.'), "to the nanosecond");
     assert_eq!(message["headers"]["A"], serde_json::json!(["1", "2"]));
 }
 
@@ -57,7 +58,9 @@ fn a_refused_message_is_an_error() {
     );
     let as_user = |subject| ["pub", subject, "x", "--user", "u", "--password", "p"];
     server.run(&as_user("ok")).succeeded();
-    server.run(&as_user("secret")).failed_with("Publish to \"secret\"");
+    let refused = server.run(&as_user("secret"));
+    assert!(!refused.stderr.contains("Published"), "{refused:?}");
+    refused.failed_with("Publish to \"secret\"");
     let subscribe = ["sub", "secret", "--count", "1", "--user", "u", "--password", "p"];
     server.run(&subscribe).failed_with("Subscription to \"secret\"");
 }
@@ -88,4 +91,22 @@ fn what_cannot_work_is_said_before_anything_is_sent() {
     server.run(&["pub", "a b", "c"]).failed_with("subject");
     server.run(&["pub", "a", "b", "--context", "prod"]).failed_with("contexts are not read");
     server.run(&["pub", "a", "b", "--tlscert", "x"]).failed_with("--tlscert and --tlskey go together");
+}
+
+#[test]
+fn no_message_at_all_is_refused() {
+    let server = Server::start();
+    server.run(&["pub", "a", "b", "--count", "0"]).failed_with("--count 0 would send nothing");
+    server.run(&["req", "a", "b", "--count", "0"]).failed_with("--count 0 would send nothing");
+    server.run(&["reply", "a", "b", "--count", "0"]).failed_with("--count 0 would answer nothing");
+}
+
+#[test]
+fn errors_say_each_cause_once_and_no_password() {
+    let server = Server::with(&["-user", "u", "-pass", "p"]);
+    let address = server.url.replace("nats://", "nats://u:wrong@");
+    let ran = Ran::from(crate::rig::command(&address, &["pub", "a", "b"]).output().unwrap());
+    assert_eq!(ran.stderr, format!("firn: error: cannot connect to {}: authorization violation\n", server.url));
+    let ran = server.run(&["pub", "a b", "c", "--user", "u", "--password", "p"]);
+    assert_eq!(ran.stderr, "firn: error: invalid subject: invalid subject format\n");
 }

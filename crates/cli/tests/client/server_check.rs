@@ -52,4 +52,16 @@ fn the_round_trip_is_measured() {
     let targets: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(targets[0]["url"], server.url.as_str());
     assert!(targets[0]["results"][0]["rtt"].as_u64().unwrap() > 0);
+    assert!(targets[0]["results"][0]["time"].as_str().unwrap().contains('.'), "to the nanosecond");
+}
+
+#[test]
+fn a_server_that_is_down_does_not_hide_one_that_is_up() {
+    let server = Server::start();
+    let both = format!("nats://127.0.0.1:1,{}", server.url);
+    let ran = Ran::from(command(&both, &["rtt", "1"]).output().unwrap());
+    assert!(ran.stdout.starts_with(&format!("{}:\n\n   127.0.0.1:", server.url)), "{ran:?}");
+    ran.failed_with("firn: error: cannot connect to nats://127.0.0.1:1: ");
+    let ran = Ran::from(command(&both, &["rtt", "1", "--json"]).output().unwrap());
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap().as_array().unwrap().len(), 1);
 }

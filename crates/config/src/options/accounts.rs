@@ -100,11 +100,12 @@ static MSG_TRACE: Section<()> = Section {
 
 pub(super) fn read(options: &mut Options, entry: &Entry<'_>, reader: &mut Reader<'_>) {
     if let Some(names) = entry.node.value.as_list() {
-        for name in names {
-            reader.text(name);
-        }
         if !names.is_empty() {
-            reader.not_yet(entry);
+            reader.not_yet(entry, |reader| {
+                for name in names {
+                    reader.text(name);
+                }
+            });
         }
     }
     // The server passes over any other value without a word.
@@ -115,8 +116,8 @@ pub(super) fn read(options: &mut Options, entry: &Entry<'_>, reader: &mut Reader
                 return reader.error(node, "\"$G\" is a Reserved Account");
             }
             if name != SYSTEM {
-                ACCOUNT.check(node, reader);
-                return reader.not_yet(&Entry { key: &format!("{}.{name}", entry.key), node });
+                let account = Entry { key: &format!("{}.{name}", entry.key), node };
+                return reader.not_yet(&account, |reader| ACCOUNT.check(node, reader));
             }
             let mut account = Account::default();
             ACCOUNT.read(node, &mut account, reader);
@@ -137,7 +138,7 @@ fn add_system_users(options: &mut Options, users: Vec<UserOptions>) {
 pub(super) fn system_account(_: &mut Options, entry: &Entry<'_>, reader: &mut Reader<'_>) {
     match entry.node.value.as_text() {
         Some(name) if name.is_empty() || name == SYSTEM => {}
-        Some(_) => reader.not_yet(entry),
+        Some(_) => reader.not_yet(entry, |_| {}),
         None => reader.error(entry.node, "system account name must be a string"),
     }
 }

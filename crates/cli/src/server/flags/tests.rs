@@ -146,3 +146,19 @@ fn the_help_shows_every_name() {
         }
     }
 }
+
+#[test]
+fn the_help_marks_the_flags_that_are_refused_and_no_others() {
+    // Of no use without a cluster, and so without harm.
+    let idle = ["no_advertise", "connect_retries"];
+    for row in SECTIONS.iter().flat_map(|(_, rows)| rows.iter()).filter(|row| !idle.contains(&row.names[0])) {
+        let name = row.names[0];
+        // A route alone asks for a cluster first.
+        let cluster = if name == "routes" { "-cluster nats://127.0.0.1:1" } else { "" };
+        let value = if row.has_value() { " 1" } else { "" };
+        let flags = read(&format!("{cluster} -{name}{value}")).unwrap();
+        let refusal = flags.overrides.apply(&mut firn_config::Options::default()).err();
+        let is_refused = refusal.is_some_and(|error| error.text.starts_with("not supported yet"));
+        assert_eq!(row.help.contains("(not supported yet)"), is_refused, "-{name}");
+    }
+}
