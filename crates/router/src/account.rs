@@ -14,7 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use firn_auth::account::AccountId;
-use firn_subject::interest::{Interest, Matches};
+use firn_subject::interest::{Identity, Interest, Matches};
 #[expect(clippy::disallowed_types, reason = "leaf lock: each has its reason where it stands")]
 use parking_lot::Mutex;
 
@@ -132,8 +132,8 @@ impl<P: Port> Account<P> {
     pub fn remove(&self, subscription: &Arc<Subscription<P>>) -> bool {
         let touched = self.generations.touched_by(subscription.subject());
         let removed = self.change(|staged| {
-            let is_it = |other: &Arc<Subscription<P>>| Arc::ptr_eq(other, subscription);
-            let removed = staged.interest.remove(subscription.subject(), subscription.queue(), is_it);
+            let identity = subscription.identity();
+            let removed = staged.interest.remove(subscription.subject(), subscription.queue(), identity);
             if removed.is_some() {
                 staged.touched.push(touched);
             }

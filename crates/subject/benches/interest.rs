@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use firn_subject::interest::{Interest, Matches};
+use firn_subject::interest::{Identity, Interest, Matches};
 
 /// The system's allocator, counting what is taken.
 struct Counting;
@@ -45,7 +45,21 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-type Value = Arc<u64>;
+/// A handle as a subscription's is. Its number is its identity, so that one handle may stand for many.
+#[derive(Clone)]
+struct Value(Arc<usize>);
+
+impl Value {
+    fn new(number: usize) -> Self {
+        Value(Arc::new(number))
+    }
+}
+
+impl Identity for Value {
+    fn identity(&self) -> usize {
+        *self.0
+    }
+}
 
 fn main() {
     let divisor = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1);
@@ -98,9 +112,9 @@ fn report(line: &str) {
 
 fn filled(pattern: impl Fn(usize) -> String, many: usize) -> Interest<Value> {
     let mut interest = Interest::with_seed(42);
-    let value = Arc::new(0);
+    let value = Value::new(0);
     for i in 0..many {
-        interest.insert(pattern(i).as_bytes(), None, Arc::clone(&value));
+        interest.insert(pattern(i).as_bytes(), None, value.clone());
     }
     interest
 }
@@ -133,7 +147,7 @@ fn literals(many: usize, rounds: usize) {
     look_up(&format!("match one of {many} literals, any"), &interest, literal, many, rounds);
     look_up(&format!("match one of {many} literals, any of 100"), &interest, literal, 100, rounds);
     for pattern in ["orders.*", "orders.eu.>", "_INBOX.admin.*.>", "*.audit.>"] {
-        interest.insert(pattern.as_bytes(), None, Arc::new(0));
+        interest.insert(pattern.as_bytes(), None, Value::new(0));
     }
     look_up("any, beside 4 wildcard patterns", &interest, literal, many, rounds);
     look_up("any of 100, beside 4 wildcard patterns", &interest, literal, 100, rounds);
@@ -150,26 +164,31 @@ fn siblings(many: usize, rounds: usize) {
 }
 
 fn fan_out(many: usize, rounds: usize) {
-    let value = Arc::new(0);
-    let interest = filled(|_| "news0000000".into(), 8);
+    let crowd = |pattern: &str, many: usize| {
+        let mut interest = Interest::with_seed(42);
+        (0..many).for_each(|i| interest.insert(pattern.as_bytes(), None, Value::new(i)));
+        interest
+    };
+    let interest = crowd("news0000000", 8);
     look_up("match a literal of 8 values", &interest, |_| "news0000000".into(), 1, rounds);
-    let mut interest = filled(|_| "news".into(), many);
+    let mut interest = crowd("news", many);
+    let value = Value::new(many);
     let mut snapshot = interest.clone();
     time(
         &format!("insert and remove one of {many} values of a literal under a snapshot"),
         SLICES,
         rounds / 1000,
         |_| {
-            interest.insert(b"news", None, Arc::clone(&value));
-            interest.remove(b"news", None, |_| true);
+            interest.insert(b"news", None, value.clone());
+            interest.remove(b"news", None, many);
             snapshot = interest.clone();
         },
     );
     drop(snapshot);
     let mut queues = Interest::with_seed(1);
     for pattern in ["work.a", "work.*"] {
-        for _ in 0..4 {
-            queues.insert(pattern.as_bytes(), Some(b"workers"), Arc::clone(&value));
+        for i in 0..4 {
+            queues.insert(pattern.as_bytes(), Some(b"workers"), Value::new(i));
         }
     }
     let mut found = Matches::new();
@@ -182,12 +201,12 @@ fn fan_out(many: usize, rounds: usize) {
 fn changes(name: &str, interest: &Interest<Value>, pattern: impl Fn(usize) -> String, rounds: usize) {
     let patterns: Vec<String> = (0..interest.len()).map(pattern).collect();
     let mut interest = interest.clone();
-    let value = Arc::new(0);
+    let value = Value::new(0);
     let swap = |interest: &mut Interest<Value>, number: usize| {
         let pattern = patterns.get(number % patterns.len()).expect("in range").as_bytes();
         // Beside wildcard patterns there are fewer literals than values.
-        if interest.remove(pattern, None, |_| true).is_some() {
-            interest.insert(pattern, None, Arc::clone(&value));
+        if interest.remove(pattern, None, 0).is_some() {
+            interest.insert(pattern, None, value.clone());
         }
     };
     // The first changes copy what `interest` came from.
@@ -202,18 +221,18 @@ fn changes(name: &str, interest: &Interest<Value>, pattern: impl Fn(usize) -> St
 }
 
 fn memory(name: &str, pattern: fn(usize) -> String, many: usize) {
-    let value = Arc::new(0);
+    let value = Value::new(0);
     let mut interest = Interest::with_seed(42);
     let before = TAKEN_BYTES.load(Ordering::Relaxed);
     let mut next = 0;
     time(&format!("insert each of {many} {name}"), 1, many, |_| {
-        interest.insert(pattern(next).as_bytes(), None, Arc::clone(&value));
+        interest.insert(pattern(next).as_bytes(), None, value.clone());
         next += 1;
     });
     let taken = TAKEN_BYTES.load(Ordering::Relaxed) - before;
     report(&format!("{:>6} B   each of {many} {name}", taken / many.max(1)));
     for i in 0..many {
-        interest.remove(pattern(i).as_bytes(), None, |_| true);
+        interest.remove(pattern(i).as_bytes(), None, 0);
     }
     let left = TAKEN_BYTES.load(Ordering::Relaxed) - before;
     assert_eq!(left, 0, "removing gives everything back");

@@ -30,6 +30,26 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+/// What tells the values under one pattern and queue group apart.
+pub trait Identity {
+    /// The same for a value and its clones, and another one for every other value that is there at the same time.
+    fn identity(&self) -> usize;
+}
+
+/// Handles of one allocation are the same value.
+impl<T> Identity for Arc<T> {
+    fn identity(&self) -> usize {
+        Arc::as_ptr(self).addr()
+    }
+}
+
+/// A number is what it is.
+impl Identity for usize {
+    fn identity(&self) -> usize {
+        *self
+    }
+}
+
 /// Values under patterns; `Clone` is a snapshot in O(1).
 #[derive(Clone, Debug)]
 pub struct Interest<V> {
@@ -128,10 +148,8 @@ impl<V> Interest<V> {
     /// promised order. Looks at all literal patterns if `pattern` has wildcards.
     pub fn for_each_overlapping(&self, pattern: &[u8], mut visit: impl FnMut(&[u8], Option<&[u8]>, &V)) {
         let mut visit_values = |pattern: &[u8], values: &Values<V>| {
-            values.plain().for_each(|value| visit(pattern, None, value));
-            for queue in values.queues() {
-                queue.members.iter().for_each(|value| visit(pattern, Some(&queue.name), value));
-            }
+            values.for_each_plain(|value| visit(pattern, None, value));
+            values.for_each_group(|name, members| members.for_each(|value| visit(pattern, Some(name), value)));
         };
         if subject::is_literal(pattern) {
             if let Some(values) = self.literal.get(self.hash_key, pattern) {
@@ -150,35 +168,6 @@ impl<V> Interest<V> {
                 visit_values(deep, values);
             }
         });
-    }
-
-    /// Panics if the inside contradicts itself. Walks everything: for tests.
-    pub fn check_invariants(&self) {
-        self.wildcard.check_invariants(self.hash_key);
-        let (mut len, mut literal_patterns, mut wildcard_patterns) = (0, 0, 0);
-        for (map, is_literal) in [(&self.literal, true), (&self.deep, false)] {
-            map.check_invariants(self.hash_key);
-            map.for_each(&mut |pattern, values| {
-                assert!(subject::is_valid_pattern(pattern), "a pattern is not valid");
-                assert_eq!(subject::is_literal(pattern), is_literal, "a pattern is in the wrong map");
-                assert!(is_literal || is_deep(pattern), "a shallow pattern is not in the trie");
-                let may_be_there = self.presence.may_hold(self.hash_key.hash(pattern));
-                assert!(may_be_there || !is_literal, "a literal pattern was not noted");
-                values.check_invariants();
-                len += values.len();
-                literal_patterns += usize::from(is_literal);
-                wildcard_patterns += usize::from(!is_literal);
-            });
-        }
-        self.wildcard.overlapping(self.hash_key, &mut Vec::new(), b">", &mut |_, values| {
-            len += values.len();
-            wildcard_patterns += 1;
-        });
-        assert_eq!(
-            (len, literal_patterns, wildcard_patterns),
-            (self.len, self.literal_patterns, self.wildcard_patterns),
-            "counts differ from what is there"
-        );
     }
 
     /// Visits the values of every pattern that matches, until told to stop.
@@ -208,11 +197,43 @@ impl<V> Interest<V> {
     }
 }
 
-impl<V: Clone> Interest<V> {
-    /// Adds a value under a valid pattern and an optional queue group. Equal values may be added twice; both match.
+impl<V: Identity> Interest<V> {
+    /// Panics if the inside contradicts itself. Walks everything: for tests.
+    pub fn check_invariants(&self) {
+        self.wildcard.check_invariants(self.hash_key);
+        let (mut len, mut literal_patterns, mut wildcard_patterns) = (0, 0, 0);
+        for (map, is_literal) in [(&self.literal, true), (&self.deep, false)] {
+            map.check_invariants(self.hash_key);
+            map.for_each(&mut |pattern, values| {
+                assert!(subject::is_valid_pattern(pattern), "a pattern is not valid");
+                assert_eq!(subject::is_literal(pattern), is_literal, "a pattern is in the wrong map");
+                assert!(is_literal || is_deep(pattern), "a shallow pattern is not in the trie");
+                let may_be_there = self.presence.may_hold(self.hash_key.hash(pattern));
+                assert!(may_be_there || !is_literal, "a literal pattern was not noted");
+                values.check_invariants(self.hash_key);
+                len += values.len();
+                literal_patterns += usize::from(is_literal);
+                wildcard_patterns += usize::from(!is_literal);
+            });
+        }
+        self.wildcard.overlapping(self.hash_key, &mut Vec::new(), b">", &mut |_, values| {
+            len += values.len();
+            wildcard_patterns += 1;
+        });
+        assert_eq!(
+            (len, literal_patterns, wildcard_patterns),
+            (self.len, self.literal_patterns, self.wildcard_patterns),
+            "counts differ from what is there"
+        );
+    }
+}
+
+impl<V: Clone + Identity> Interest<V> {
+    /// Adds a value under a valid pattern and an optional queue group.
     ///
     /// # Panics
-    /// If the pattern is not valid: nobody could publish to it, and `>` would be lost in the middle.
+    /// If the pattern is not valid: nobody could publish to it, and `>` would be lost in the middle. If a value of this
+    /// identity is there already.
     pub fn insert(&mut self, pattern: &[u8], queue: Option<&[u8]>, value: V) {
         assert!(subject::is_valid_pattern(pattern), "not a pattern: {}", pattern.escape_ascii());
         let part = Part::of(pattern);
@@ -221,7 +242,7 @@ impl<V: Clone> Interest<V> {
             Part::Deep => insert_into(&mut self.deep, self.hash_key, pattern, queue, value),
             Part::Wildcard => match Arc::make_mut(&mut self.wildcard).slot(self.hash_key, pattern) {
                 Some(values) => {
-                    values.insert(queue, value);
+                    values.insert(self.hash_key, queue, value);
                     false
                 }
                 slot => {
@@ -251,20 +272,23 @@ impl<V: Clone> Interest<V> {
         self.presence = presence;
     }
 
-    /// Takes out the first value under exactly this pattern and queue group for which `is_it` holds.
-    pub fn remove(&mut self, pattern: &[u8], queue: Option<&[u8]>, is_it: impl Fn(&V) -> bool) -> Option<V> {
+    /// Takes out the value of this identity under exactly this pattern and queue group.
+    pub fn remove(&mut self, pattern: &[u8], queue: Option<&[u8]>, identity: usize) -> Option<V> {
         let part = Part::of(pattern);
+        let place = Place { hash_key: self.hash_key, queue, identity };
         let values = match part {
             Part::Literal => self.literal.get(self.hash_key, pattern)?,
             Part::Deep => self.deep.get(self.hash_key, pattern)?,
             Part::Wildcard => self.wildcard.get(self.hash_key, pattern)?,
         };
-        let place = values.find(queue, is_it)?;
+        if !values.holds(place) {
+            return None;
+        }
         let is_last = values.len() == 1;
         let value = match part {
-            Part::Literal => remove_from(&mut self.literal, self.hash_key, pattern, place, is_last),
-            Part::Deep => remove_from(&mut self.deep, self.hash_key, pattern, place, is_last),
-            Part::Wildcard => Arc::make_mut(&mut self.wildcard).remove(self.hash_key, pattern, place),
+            Part::Literal => remove_from(&mut self.literal, pattern, place, is_last),
+            Part::Deep => remove_from(&mut self.deep, pattern, place, is_last),
+            Part::Wildcard => Arc::make_mut(&mut self.wildcard).remove(pattern, place),
         };
         self.len -= 1;
         *self.patterns_mut(part) -= usize::from(is_last);
@@ -276,13 +300,15 @@ impl<V: Clone> Interest<V> {
         out.clear();
         let mut with_queues = 0;
         let _ = self.visit_matches(subject, &mut |values| {
-            out.plain.extend(values.plain().cloned());
-            with_queues += usize::from(!values.queues().is_empty());
-            for queue in values.queues() {
-                let mut members = out.spare.pop().unwrap_or_default();
-                members.extend(queue.members.iter().cloned());
-                out.queues.push((queue.name.clone(), members));
-            }
+            out.plain.reserve(values.plain_len());
+            values.for_each_plain(|value| out.plain.push(value.clone()));
+            with_queues += usize::from(values.has_groups());
+            values.for_each_group(|name, members| {
+                let mut found = out.spare.pop().unwrap_or_default();
+                found.reserve(members.len());
+                members.for_each(|value| found.push(value.clone()));
+                out.queues.push((Arc::clone(name), found));
+            });
             ControlFlow::Continue(())
         });
         if with_queues > 1 {
@@ -369,7 +395,7 @@ fn is_deep(pattern: &[u8]) -> bool {
 }
 
 /// Returns whether the pattern is new.
-fn insert_into<V: Clone>(
+fn insert_into<V: Clone + Identity>(
     map: &mut Map<Values<V>>,
     hash_key: HashKey,
     pattern: &[u8],
@@ -381,23 +407,17 @@ fn insert_into<V: Clone>(
     let values = map.get_or_insert_with(hash_key, pattern, || Values::new(queue, take()));
     match value {
         Some(value) => {
-            values.insert(queue, value);
+            values.insert(hash_key, queue, value);
             false
         }
         None => true,
     }
 }
 
-/// Takes out the value at a place that was found under this pattern.
-fn remove_from<V: Clone>(
-    map: &mut Map<Values<V>>,
-    hash_key: HashKey,
-    pattern: &[u8],
-    place: Place,
-    is_last: bool,
-) -> V {
+/// Takes out the value at a place that is held under this pattern.
+fn remove_from<V: Clone + Identity>(map: &mut Map<Values<V>>, pattern: &[u8], place: Place<'_>, is_last: bool) -> V {
     if is_last {
-        return map.remove(hash_key, pattern).expect("the place was found in it").into_last();
+        return map.remove(place.hash_key, pattern).expect("the place was found in it").into_last();
     }
-    map.get_or_insert_with(hash_key, pattern, || unreachable!("the place was found in it")).take(place)
+    map.get_or_insert_with(place.hash_key, pattern, || unreachable!("the place was found in it")).take(place)
 }

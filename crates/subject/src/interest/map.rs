@@ -91,7 +91,7 @@ impl<T> Map<T> {
     }
 
     /// Visits every key and value, in no promised order.
-    pub(super) fn for_each<'a>(&'a self, visit: &mut impl FnMut(&'a [u8], &'a T)) {
+    pub(super) fn for_each<'a>(&'a self, visit: &mut impl FnMut(&'a Arc<[u8]>, &'a T)) {
         self.root.for_each(visit);
     }
 
@@ -137,7 +137,7 @@ impl<T: Clone> Map<T> {
 }
 
 impl<T> Entry<T> {
-    fn for_each<'a>(&'a self, visit: &mut impl FnMut(&'a [u8], &'a T)) {
+    fn for_each<'a>(&'a self, visit: &mut impl FnMut(&'a Arc<[u8]>, &'a T)) {
         match self {
             Entry::Vacant => {}
             Entry::Leaf { key, value } => visit(key, value),

@@ -14,6 +14,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
+    Identity,
     hash::HashKey,
     map::Map,
     values::{Place, Values},
@@ -129,7 +130,9 @@ impl<V> Trie<V> {
         let Self { literal, behind_star, star, tail, here } = self;
         literal.is_empty() && behind_star.is_none() && star.is_none() && tail.is_none() && here.is_none()
     }
+}
 
+impl<V: Identity> Trie<V> {
     /// Panics if an invariant of the module does not hold, below the root.
     pub(super) fn check_invariants(&self, hash_key: HashKey) {
         assert!(self.here.is_none(), "a pattern ends where none can end");
@@ -147,12 +150,12 @@ impl<V> Trie<V> {
             child.check_invariants(hash_key);
         }
         for values in self.star.iter().chain(&self.tail).chain(&self.here) {
-            values.check_invariants();
+            values.check_invariants(hash_key);
         }
     }
 }
 
-impl<V: Clone> Trie<V> {
+impl<V: Clone + Identity> Trie<V> {
     /// The slot of a pattern, made unless it is there.
     pub(super) fn slot(&mut self, hash_key: HashKey, pattern: &[u8]) -> &mut Option<Values<V>> {
         match subject::split_first(pattern) {
@@ -169,28 +172,29 @@ impl<V: Clone> Trie<V> {
         }
     }
 
-    /// Takes out the value at a place that was found under this pattern, and the branches that lead nowhere then.
-    pub(super) fn remove(&mut self, hash_key: HashKey, pattern: &[u8], place: Place) -> V {
+    /// Takes out the value at a place that is held under this pattern, and the branches that lead nowhere then.
+    pub(super) fn remove(&mut self, pattern: &[u8], place: Place<'_>) -> V {
         let found = "the place was found behind it";
         match subject::split_first(pattern) {
             (b">", None) => take(&mut self.tail, place),
             (b"*", None) => take(&mut self.star, place),
             (b"*", Some(rest)) => {
                 let child = Arc::make_mut(self.behind_star.as_mut().expect(found));
-                let value = child.remove(hash_key, rest, place);
+                let value = child.remove(rest, place);
                 if child.is_empty() {
                     self.behind_star = None;
                 }
                 value
             }
             (token, rest) => {
-                let child = Arc::make_mut(self.literal.get_or_insert_with(hash_key, token, || unreachable!("{found}")));
+                let child = self.literal.get_or_insert_with(place.hash_key, token, || unreachable!("{found}"));
+                let child = Arc::make_mut(child);
                 let value = match rest {
                     None => take(&mut child.here, place),
-                    Some(rest) => child.remove(hash_key, rest, place),
+                    Some(rest) => child.remove(rest, place),
                 };
                 if child.is_empty() {
-                    self.literal.remove(hash_key, token);
+                    self.literal.remove(place.hash_key, token);
                 }
                 value
             }
@@ -199,7 +203,7 @@ impl<V: Clone> Trie<V> {
 }
 
 /// Takes a value that is there out of a slot, which is empty after the last.
-fn take<V: Clone>(slot: &mut Option<Values<V>>, place: Place) -> V {
+fn take<V: Clone + Identity>(slot: &mut Option<Values<V>>, place: Place<'_>) -> V {
     let values = slot.as_mut().expect("the place was found in it");
     if values.len() > 1 {
         return values.take(place);
