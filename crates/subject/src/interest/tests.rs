@@ -263,8 +263,11 @@ fn a_change_beside_a_snapshot_copies_few_values() {
     }
 }
 
-/// Ways to have many values under one pattern, by the queue group of a value.
-const CROWDS: [fn(usize) -> Option<Vec<u8>>; 4] = [
+/// The queue group of a value.
+type Crowd = fn(usize) -> Option<Vec<u8>>;
+
+/// Ways to have many values under one pattern.
+const CROWDS: [Crowd; 4] = [
     |_| None,
     |_| Some(b"queue".to_vec()),
     |i| Some(format!("group.{i}").into_bytes()),
@@ -281,7 +284,8 @@ fn a_change_under_a_pattern_with_many_values_looks_at_few_and_copies_few() {
                 let (clones, looks) = (CLONES.take(), LOOKS.take());
                 assert!(clones <= 320 && looks <= 160, "{change} of {i} in {number}: {clones} copies, {looks} looks");
             };
-            (CLONES.take(), LOOKS.take());
+            CLONES.set(0);
+            LOOKS.set(0);
             for i in 0..8_000 {
                 let _snapshot = (i % 7 == 0).then(|| interest.clone());
                 interest.insert(pattern.as_bytes(), crowd(i).as_deref(), Counted(i));
@@ -289,7 +293,8 @@ fn a_change_under_a_pattern_with_many_values_looks_at_few_and_copies_few() {
             }
             interest.check_invariants();
             let snapshot = interest.clone();
-            (CLONES.take(), LOOKS.take());
+            CLONES.set(0);
+            LOOKS.set(0);
             for step in 0..8_000 {
                 let i = step * 7_919 % 8_000;
                 let _snapshot = (step % 7 == 0).then(|| interest.clone());
@@ -416,7 +421,7 @@ proptest! {
                 Step::Remove(pattern, queue) => {
                     let first = model.iter().position(|(p, q, _)| (p, q) == (&pattern, &queue));
                     let there = first.map(|at| model.remove(at).2);
-                    let removed = interest.remove(&pattern, queue.as_deref(), there.unwrap_or(value as u32) as usize);
+                    let removed = interest.remove(&pattern, queue.as_deref(), there.map_or(value, |there| there as usize));
                     prop_assert_eq!(removed, there);
                 }
                 Step::RemoveNth(index) => {
