@@ -218,8 +218,9 @@ mod tests {
         let closed = |subject_bytes: usize| {
             let client = client(&state, "gone", AccountId::GLOBAL, 0);
             let subject = vec![b'x'; subject_bytes];
-            let subscription = Subscription::new(Port::Client(Arc::clone(&client)), &subject, None, b"1", None);
-            let subscriptions = vec![Arc::new(subscription); 3];
+            let subscription =
+                |sid: &[u8]| Arc::new(Subscription::new(Port::Client(Arc::clone(&client)), &subject, None, sid, None));
+            let subscriptions = vec![subscription(b"1"), subscription(b"2"), subscription(b"3")];
             Closed {
                 client,
                 stop: Timestamp::from_unix_nanos(0),
