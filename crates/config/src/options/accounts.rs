@@ -99,14 +99,14 @@ static MSG_TRACE: Section<()> = Section {
 };
 
 pub(super) fn read(options: &mut Options, entry: &Entry<'_>, reader: &mut Reader<'_>) {
-    if let Some(names) = entry.node.value.as_list() {
-        if !names.is_empty() {
-            reader.not_yet(entry, |reader| {
-                for name in names {
-                    reader.text(name);
-                }
-            });
-        }
+    if let Some(names) = entry.node.value.as_list()
+        && !names.is_empty()
+    {
+        reader.not_yet(entry, |reader| {
+            for name in names {
+                reader.text(name);
+            }
+        });
     }
     // The server passes over any other value without a word.
     let Some(accounts) = entry.node.value.as_map() else { return };
