@@ -152,7 +152,7 @@ pub struct Receiver {
     pub grants: Option<ReplyGrants>,
 }
 
-/// Reply subjects to which a responder may publish for a while, [`GRANTS_MAX`] of them at most.
+/// Reply subjects to which a responder may publish for a while, 65,536 of them at most.
 ///
 /// All last equally long, so the oldest ones expire first: granting looks at two of those and at no other.
 #[derive(Debug)]

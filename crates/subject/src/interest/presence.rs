@@ -70,7 +70,6 @@ impl Presence {
 }
 
 /// The word and the bit in it, from the upper bits of the hash; the map takes the lower ones first.
-#[expect(clippy::cast_possible_truncation, reason = "the word is masked, and a bit's number has six bits")]
 fn place(words: &[AtomicU64], hash: u64) -> (usize, u64) {
     let upper = hash >> 32;
     ((upper >> 6) as usize & (words.len() - 1), 1 << (upper & 63))
