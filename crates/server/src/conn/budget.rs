@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicIsize, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
@@ -11,20 +11,22 @@ use tokio::sync::Notify;
 /// Bytes that outboxes hold, against what they may.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    used: AtomicUsize,
+    /// Below zero for a moment: who appends takes after its outbox is unlocked, and a writer may give back before.
+    used: AtomicIsize,
     limit: usize,
     exceeded: Notify,
 }
 
 impl Budget {
     pub(crate) fn new(limit: usize) -> Self {
-        Budget { used: AtomicUsize::new(0), limit, exceeded: Notify::new() }
+        Budget { used: AtomicIsize::new(0), limit, exceeded: Notify::new() }
     }
 
     /// Memory was taken; above the limit the [keeper](Budget::exceeded) is told, and the taker, who is to wait before
     /// it takes more.
     pub(crate) fn take(&self, bytes: usize) -> bool {
-        let is_scarce = self.used.fetch_add(bytes, Relaxed) + bytes > self.limit;
+        let before = self.used.fetch_add(bytes.cast_signed(), Relaxed);
+        let is_scarce = positive(before.saturating_add(bytes.cast_signed())) > self.limit;
         if is_scarce {
             self.exceeded.notify_one();
         }
@@ -32,17 +34,17 @@ impl Budget {
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Relaxed);
+        self.used.fetch_sub(bytes.cast_signed(), Relaxed);
     }
 
     /// More is held than may be.
     pub(crate) fn is_exceeded(&self) -> bool {
-        self.used.load(Relaxed) > self.limit
+        self.used() > self.limit
     }
 
     /// So much is free that the keeper may rest.
     pub(crate) fn has_room(&self) -> bool {
-        self.used.load(Relaxed) <= self.limit - self.limit / 16
+        self.used() <= self.limit - self.limit / 16
     }
 
     /// Returns when the limit was exceeded.
@@ -52,8 +54,16 @@ impl Budget {
 
     /// Bytes held now, and the limit.
     pub(crate) fn numbers(&self) -> (usize, usize) {
-        (self.used.load(Relaxed), self.limit)
+        (self.used(), self.limit)
     }
+
+    fn used(&self) -> usize {
+        positive(self.used.load(Relaxed))
+    }
+}
+
+fn positive(used: isize) -> usize {
+    used.max(0).cast_unsigned()
 }
 
 /// A body that several outboxes hold; its memory counts once, until the last lets go of it.
@@ -79,5 +89,24 @@ impl Budget {
     pub(crate) fn track(self: &Arc<Self>, body: Bytes) -> Bytes {
         self.take(body.len());
         Bytes::from_owner(Tracked { body, budget: Arc::clone(self) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_back_before_it_is_taken_adds_up() {
+        let budget = Budget::new(100);
+        budget.give_back(70);
+        assert_eq!(budget.numbers(), (0, 100));
+        assert!(!budget.is_exceeded() && budget.has_room());
+        assert!(!budget.take(70));
+        assert_eq!(budget.numbers(), (0, 100));
+        assert!(!budget.take(100) && budget.take(1));
+        assert!(budget.is_exceeded());
+        budget.give_back(101);
+        assert!(budget.has_room());
     }
 }
