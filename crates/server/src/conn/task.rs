@@ -524,7 +524,6 @@ impl Drop for Connection {
             account.slow_consumers.fetch_add(1, Relaxed);
         }
         let (pending, out_messages, out_bytes) = self.client.outbox.numbers();
-        self.client.outbox.close();
         self.state.totals.count(self.end);
         let stop = clock::timestamp();
         let closed = Closed {
@@ -544,6 +543,8 @@ impl Drop for Connection {
         };
         self.state.events.disconnected(&self.client, farewell);
         self.state.registry.leave(closed);
+        // Last: whoever sees the socket close finds all of the above done.
+        self.client.outbox.close();
     }
 }
 
