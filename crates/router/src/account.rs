@@ -59,7 +59,7 @@ pub struct Route<P> {
 
 impl<P> Route<P> {
     /// Everybody receives each message, each at a port of its own and without a look at it: a run of messages may be
-    /// handed to one after the other without anybody seeing another order.
+    /// handed to one after the other without anybody seeing another order. So it is with nobody.
     #[inline]
     pub fn is_apart(&self) -> bool {
         self.is_apart
@@ -231,10 +231,10 @@ impl<P: Port> Account<P> {
 
 /// See [`Route::is_apart`].
 fn are_apart<P: Port>(plain: &[Arc<Subscription<P>>]) -> bool {
-    if plain.is_empty() || plain.iter().any(|subscription| subscription.receiver.is_some()) {
+    if plain.iter().any(|subscription| subscription.receiver.is_some()) {
         return false;
     }
-    if plain.len() == 1 {
+    if plain.len() <= 1 {
         return true;
     }
     let mut ports: Vec<usize> = plain.iter().map(|subscription| subscription.port.identity()).collect();

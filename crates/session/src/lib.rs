@@ -124,6 +124,8 @@ pub struct Session<P: Link> {
     cache: Cache<Destination<P>>,
     /// The destination of the last subject that the cache did not keep.
     uncached: Destination<P>,
+    /// The last destination may take messages in runs: whether it is worth trying.
+    may_run: bool,
     /// Subscriptions that took the last message they asked for, of the publish at hand.
     finished: Vec<Arc<Subscription<P>>>,
     /// Reused from search to search.
@@ -161,6 +163,7 @@ impl<P: Link> Session<P> {
             has_staged: false,
             cache: Cache::new(seed),
             uncached: Destination::Denied,
+            may_run: false,
             finished: Vec::new(),
             matches: Matches::default(),
             gather: None,

@@ -102,7 +102,8 @@ impl<P: Link> Session<P> {
         turn: &mut Turn<'_, P>,
     ) -> Option<(Publish<'a>, usize)> {
         let next = decode::usual_publish(input.get(*used..)?, limits)?;
-        if next.0.line.subject != subject || !self.may_be_in_a_run(&next.0) || P::is_full(turn.batch) {
+        let may_follow = self.may_run && next.0.line.subject == subject && self.may_be_in_a_run(&next.0);
+        if !may_follow || P::is_full(turn.batch) {
             return Some(next);
         }
         self.publish_run(next, input, used, limits, turn)
@@ -135,10 +136,12 @@ impl<P: Link> Session<P> {
             && self.may_be_in_a_run(&publish)
         {
             *used += length;
-            bytes += publish.body.len();
             self.received.messages += 1;
             self.received.bytes += publish.line.total_bytes as u64;
-            messages.push(sender.message(&publish, publish.line.subject, Body::Borrowed(publish.body), turn.now));
+            if !route.is_empty() {
+                bytes += publish.body.len();
+                messages.push(sender.message(&publish, publish.line.subject, Body::Borrowed(publish.body), turn.now));
+            }
             next = input.get(*used..).and_then(|rest| decode::usual_publish(rest, limits));
         }
         for subscription in &route.plain {
@@ -211,6 +214,7 @@ impl<P: Link> Session<P> {
                 None => return Ok(()),
             },
         };
+        self.may_run = route.is_apart();
         match publish.line.reply {
             None if route.is_empty() && !self.connect.verbose => return Ok(()),
             Some(reply) if is_reserved_reply(reply) => return self.refuse_reply(reply, turn),
