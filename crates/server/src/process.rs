@@ -11,6 +11,7 @@ use tokio::{
 
 use crate::{
     boot,
+    conn::linger,
     embed::{Running, StartError},
     lame_duck,
     log::Log,
@@ -37,11 +38,10 @@ pub fn run(launch: Launch) -> Result<ExitCode, StartError> {
     let log = Log::install(&loaded.options.log, launch.log_json)
         .map_err(|error| StartError::Option(cannot_log(&loaded.options.log, &error)))?;
     panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    let runtime = runtime::Builder::new_multi_thread()
-        .thread_name("firn")
-        .enable_all()
-        .build()
-        .map_err(|error| StartError::System(error.to_string()))?;
+    let mut builder = runtime::Builder::new_multi_thread();
+    linger::install(&mut builder);
+    let runtime =
+        builder.thread_name("firn").enable_all().build().map_err(|error| StartError::System(error.to_string()))?;
     match runtime.block_on(serve(launch.source, loaded, &log)) {
         Err(error @ (StartError::Fatal(_) | StartError::Listen { .. } | StartError::System(_))) => {
             tracing::error!(fatal = true, "{error}");

@@ -80,6 +80,11 @@ impl Batch {
         self.write();
     }
 
+    /// Who is written to by the next flush.
+    pub(crate) fn touched(&self) -> &[Arc<Client>] {
+        &self.touched
+    }
+
     fn write(&mut self) {
         let now = self.now;
         self.unwritten = 0;

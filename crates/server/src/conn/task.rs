@@ -229,6 +229,7 @@ impl Connection {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
         worker::with(|worker| {
             let waiting = self.tail.len();
+            let mut arrived = usize::MAX;
             let outcome = if std::mem::take(&mut self.has_backlog) {
                 let backlog = std::mem::take(&mut self.tail);
                 self.receive(&backlog, &mut worker.batch)
@@ -255,6 +256,7 @@ impl Connection {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Some(closed_by_client())),
                     Poll::Ready(Ok(count)) => {
                         self.tail.clear();
+                        arrived = count;
                         self.receive(&worker.buffer[..waiting + count], &mut worker.batch)
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Some(read_error(&error))),
@@ -263,6 +265,7 @@ impl Connection {
             if self.tail.is_empty() {
                 self.tail = Vec::new();
             }
+            worker.linger.turn(&self.client, arrived, worker.batch.touched());
             worker.batch.flush();
             let behind = worker.batch.behind.take();
             self.count(&mut worker.batch);

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::port::Batch;
+use super::{linger::Linger, port::Batch};
 
 /// A full chunk; larger bodies get a chunk of their own size.
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
@@ -16,10 +16,11 @@ const SPARE_CHUNKS_MAX: usize = 32;
 pub(crate) struct Worker {
     pub(crate) buffer: Vec<u8>,
     pub(crate) batch: Batch,
+    pub(crate) linger: Linger,
 }
 
 thread_local! {
-    static WORKER: RefCell<Worker> = RefCell::new(Worker { buffer: vec![0; READ_BYTES], batch: Batch::default() });
+    static WORKER: RefCell<Worker> = RefCell::new(Worker { buffer: vec![0; READ_BYTES], batch: Batch::default(), linger: Linger::default() });
     static SPARE_CHUNKS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
