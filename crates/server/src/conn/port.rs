@@ -208,7 +208,7 @@ fn append(
         return Delivered::Refused;
     }
     let pending_max = client.limits.pending_bytes_max;
-    if client.limits.drops_when_stalled && queue.pending() > pending_max / 4 * STALLED_QUARTERS {
+    if client.limits.drops_when_stalled() && queue.pending() > pending_max / 4 * STALLED_QUARTERS {
         return Delivered::Refused;
     }
     if queue.pending() + body.len() > pending_max {
