@@ -97,12 +97,18 @@ impl Batch {
             self.touched.push(Arc::clone(client));
         }
         self.unwritten += bytes;
-        if self.unwritten > UNWRITTEN_BYTES_MAX.max(self.touched.len() * BYTES_PER_TARGET_MIN) {
+        if self.unwritten > self.bytes_max(UNWRITTEN_BYTES_MAX) {
             self.write();
         }
         if pushed.pending > PACED_BYTES && self.behind.is_none() {
             self.pace(client, pushed, now);
         }
+    }
+
+    /// A bound, or more where there are so many targets that each would have little: see [`BYTES_PER_TARGET_MIN`].
+    #[inline]
+    fn bytes_max(&self, bytes_max: usize) -> usize {
+        bytes_max.max(self.touched.len() * BYTES_PER_TARGET_MIN)
     }
 
     #[cold]
@@ -304,8 +310,7 @@ impl Link for Port {
     }
 
     fn is_full(batch: &Batch) -> bool {
-        let bytes_max = BATCH_BYTES_MAX.max(batch.touched.len() * BYTES_PER_TARGET_MIN);
-        batch.behind.is_some() || batch.is_scarce || batch.bytes > bytes_max
+        batch.behind.is_some() || batch.is_scarce || batch.bytes > batch.bytes_max(BATCH_BYTES_MAX)
     }
 
     fn without_deliveries(&self, change: impl FnOnce()) {
