@@ -261,7 +261,9 @@ mod tests {
         fn deliver(&self, _: &Arc<Subscription<Self>>, _: &Message<'_>, (): &mut ()) -> Delivered {
             Delivered::Taken
         }
+    }
 
+    impl Identity for Nobody {
         fn identity(&self) -> usize {
             0
         }

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use firn_id::Monotonic;
+use firn_subject::interest::Identity;
 
 use crate::Subscription;
 
-/// A target that takes messages. A clone is another handle to the same target; equality is identity.
-pub trait Port: Clone + Eq + Send + Sync + 'static {
+/// A target that takes messages. A clone is another handle to the same target; equality is [`Identity`].
+pub trait Port: Identity + Clone + Eq + Send + Sync + 'static {
     /// What a publisher gathers over one read batch: the targets it touched and whether one of them is too far behind.
     type Batch;
 
@@ -37,9 +38,6 @@ pub trait Port: Clone + Eq + Send + Sync + 'static {
         }
         last
     }
-
-    /// The same number for equal ports, another for any two that differ.
-    fn identity(&self) -> usize;
 }
 
 /// A message on its way, in the words of its publisher.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use firn_auth::account::AccountId;
-use firn_subject::{interest::Matches, pattern};
+use firn_subject::{
+    interest::{Identity, Matches},
+    pattern,
+};
 use proptest::prelude::*;
 
 use crate::{Account, Cache, Delivered, Message, Port, Receiver, Subscription};
@@ -18,7 +21,9 @@ impl Port for Number {
     fn deliver(&self, _: &Arc<Subscription<Self>>, _: &Message<'_>, (): &mut ()) -> Delivered {
         Delivered::Taken
     }
+}
 
+impl Identity for Number {
     fn identity(&self) -> usize {
         self.0 as usize
     }

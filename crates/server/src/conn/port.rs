@@ -7,6 +7,7 @@ use bytes::Bytes;
 use firn_id::Monotonic;
 use firn_router::{Body, Delivered, Message, Subscription};
 use firn_session::Link;
+use firn_subject::interest::Identity;
 use firn_wire::client::encode;
 
 use super::{
@@ -145,11 +146,13 @@ impl firn_router::Port for Port {
             }
         }
     }
+}
 
+impl Identity for Port {
     fn identity(&self) -> usize {
         match self {
-            Port::Client(client) => Arc::as_ptr(client).addr(),
-            Port::Service(service) => Arc::as_ptr(service).addr(),
+            Port::Client(client) => client.identity(),
+            Port::Service(service) => service.identity(),
         }
     }
 }
