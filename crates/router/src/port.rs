@@ -29,15 +29,25 @@ pub trait Port: Identity + Clone + Eq + Send + Sync + 'static {
         messages: &[Message<'_>],
         batch: &mut Self::Batch,
     ) -> Delivered {
-        let mut last = Delivered::Refused;
-        for message in messages {
-            last = self.deliver(subscription, message, batch);
-            if last != Delivered::Taken {
-                break;
-            }
-        }
-        last
+        deliver_each(self, subscription, messages, batch)
     }
+}
+
+/// What [`Port::deliver_run`] does where it is not overridden: one delivery after the other.
+pub fn deliver_each<P: Port>(
+    port: &P,
+    subscription: &Arc<Subscription<P>>,
+    messages: &[Message<'_>],
+    batch: &mut P::Batch,
+) -> Delivered {
+    let mut last = Delivered::Refused;
+    for message in messages {
+        last = port.deliver(subscription, message, batch);
+        if last != Delivered::Taken {
+            break;
+        }
+    }
+    last
 }
 
 /// A message on its way, in the words of its publisher.

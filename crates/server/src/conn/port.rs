@@ -5,7 +5,7 @@ use std::{mem, slice, sync::Arc};
 
 use bytes::Bytes;
 use firn_id::Monotonic;
-use firn_router::{Body, Delivered, Message, Subscription};
+use firn_router::{Body, Delivered, Message, Subscription, deliver_each};
 use firn_session::Link;
 use firn_subject::interest::Identity;
 use firn_wire::client::encode;
@@ -140,10 +140,7 @@ impl firn_router::Port for Port {
     ) -> Delivered {
         match self {
             Port::Client(client) if batch.trace.is_none() => deliver_to_client(client, subscription, messages, batch),
-            Port::Client(_) | Port::Service(_) => {
-                let mut each = messages.iter().map(|message| self.deliver(subscription, message, batch));
-                each.find(|&delivered| delivered != Delivered::Taken).unwrap_or(Delivered::Taken)
-            }
+            Port::Client(_) | Port::Service(_) => deliver_each(self, subscription, messages, batch),
         }
     }
 }
