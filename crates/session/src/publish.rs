@@ -152,7 +152,7 @@ impl<P: Link> Session<P> {
                     // Replaced since the route was made, so that it took nothing of the run.
                     let Some(successor) = subscription.successor() else { continue };
                     for message in &messages {
-                        sender.offer(successor, message, &mut self.finished, turn.batch);
+                        successor.offer(message, turn.batch, &mut self.finished);
                     }
                 }
             }
@@ -353,18 +353,10 @@ impl<P: Link> Sender<'_, P> {
             None => Body::Borrowed(publish.body),
         };
         let message = self.message(publish, subject, body, turn.now);
-        let mut taken = 0;
-        for subscription in &route.plain {
-            taken += usize::from(self.offer(subscription, &message, finished, turn.batch));
-        }
-        for members in &route.queues {
-            let first = if members.len() > 1 { picker.below(members.len()) } else { 0 };
-            let (before, from) = members.split_at(first);
-            let mut members = from.iter().chain(before);
-            // The first that takes it ends the search.
-            taken += usize::from(members.any(|member| self.offer(member, &message, finished, turn.batch)));
-        }
-        taken
+        route.offer(picker, |subscription| {
+            let is_echo = !self.connect.echo && subscription.port == *self.port;
+            !is_echo && subscription.offer(&message, turn.batch, finished)
+        })
     }
 
     /// What was published, as receivers see it: under `subject`, which may have been mapped.
@@ -382,42 +374,6 @@ impl<P: Link> Sender<'_, P> {
             sender: self.id,
             now,
         }
-    }
-
-    /// True when the subscription took the message.
-    #[inline]
-    fn offer(
-        &self,
-        subscription: &Arc<Subscription<P>>,
-        message: &Message<'_>,
-        finished: &mut Vec<Arc<Subscription<P>>>,
-        batch: &mut P::Batch,
-    ) -> bool {
-        if !self.connect.echo && subscription.port == *self.port {
-            return false;
-        }
-        if let Some(receiver) = &subscription.receiver {
-            let denies = |filter: &Arc<firn_auth::permission::Permissions>| {
-                !filter.may_deliver(message.subject, subscription.queue())
-            };
-            if receiver.filter.as_ref().is_some_and(denies) {
-                return false;
-            }
-        }
-        match subscription.port.deliver(subscription, message, batch) {
-            Delivered::Refused => {
-                let successor = subscription.successor();
-                return successor.is_some_and(|successor| self.offer(successor, message, finished, batch));
-            }
-            Delivered::Taken => {}
-            Delivered::TakenLast => finished.push(Arc::clone(subscription)),
-        }
-        if let (Some(receiver), Some(reply)) = (&subscription.receiver, message.reply)
-            && let Some(grants) = &receiver.grants
-        {
-            grants.grant(reply, message.now);
-        }
-        true
     }
 }
 
