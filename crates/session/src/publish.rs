@@ -11,8 +11,8 @@ use std::{mem, sync::Arc};
 use bytes::Bytes;
 use firn_auth::account::AccountId;
 use firn_id::Monotonic;
-use firn_router::{Body, Delivered, Found, Message, Picker, Route, Subscription};
-use firn_subject::{mapping::Mapped, subject};
+use firn_router::{Account, Body, Delivered, Found, Message, Picker, Route, Subscription};
+use firn_subject::{interest::Matches, mapping::Mapped, subject};
 use firn_wire::client::{
     connect::Connect,
     decode::{self, Limits, Publish, PublishLine},
@@ -41,6 +41,25 @@ pub(crate) enum Destination<P> {
     Route(Route<P>),
     /// This client may not publish there.
     Denied,
+}
+
+impl<P: Link> Destination<P> {
+    fn search(
+        account: &Account<P>,
+        subject: &[u8],
+        may_publish: bool,
+        scratch: &mut Matches<Arc<Subscription<P>>>,
+    ) -> Self {
+        if may_publish { Destination::Route(account.route(subject, scratch)) } else { Destination::Denied }
+    }
+
+    /// How many are kept alive by this destination.
+    fn receivers(&self) -> usize {
+        match self {
+            Destination::Route(route) => route.receivers(),
+            Destination::Denied => 0,
+        }
+    }
 }
 
 impl<P: Link> Session<P> {
@@ -232,22 +251,16 @@ impl<P: Link> Session<P> {
         let stamp = self.account.stamp(place);
         let may_publish = self.may_publish(subject);
         let Session { account, cache, matches, uncached, .. } = self;
-        let found = cache.insert_with(subject, place, stamp, || match may_publish {
-            true => {
-                let route = account.route(subject, matches);
-                let receivers = route.receivers();
-                (Destination::Route(route), receivers)
-            }
-            false => (Destination::Denied, 0),
+        let found = cache.insert_with(subject, place, stamp, || {
+            let destination = Destination::search(account, subject, may_publish, matches);
+            let receivers = destination.receivers();
+            (destination, receivers)
         });
         if found.is_none() {
             match uncached {
                 Destination::Route(route) if may_publish => account.route_again(subject, matches, route),
                 Destination::Route(_) | Destination::Denied => {
-                    *uncached = match may_publish {
-                        true => Destination::Route(account.route(subject, matches)),
-                        false => Destination::Denied,
-                    }
+                    *uncached = Destination::search(account, subject, may_publish, matches);
                 }
             }
         }
