@@ -19,7 +19,7 @@ use firn_subject::interest::{Identity, Interest, Matches};
 use parking_lot::Mutex;
 
 use crate::{
-    Port, Subscription,
+    Picker, Port, Subscription,
     generation::{Generations, Place, Touched},
 };
 
@@ -78,6 +78,23 @@ impl<P> Route<P> {
     /// How many receive each message.
     pub fn fan_out(&self) -> usize {
         self.plain.len() + self.queues.len()
+    }
+
+    /// Offers a message to everybody, and in each queue group to one member after the other until one takes it. `offer`
+    /// says whether a subscription took it; gives back how many did.
+    #[inline]
+    pub fn offer(&self, picker: &mut Picker, mut offer: impl FnMut(&Arc<Subscription<P>>) -> bool) -> usize {
+        let mut taken = 0;
+        for subscription in &self.plain {
+            taken += usize::from(offer(subscription));
+        }
+        for members in &self.queues {
+            let first = if members.len() > 1 { picker.below(members.len()) } else { 0 };
+            let (before, from) = members.split_at(first);
+            // The first that takes it ends the search.
+            taken += usize::from(from.iter().chain(before).any(&mut offer));
+        }
+        taken
     }
 }
 
@@ -261,7 +278,9 @@ mod tests {
         fn deliver(&self, _: &Arc<Subscription<Self>>, _: &Message<'_>, (): &mut ()) -> Delivered {
             Delivered::Taken
         }
+    }
 
+    impl Identity for Nobody {
         fn identity(&self) -> usize {
             0
         }

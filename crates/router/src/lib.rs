@@ -22,7 +22,7 @@ mod subscription;
 pub use account::{Account, Route, Statistics};
 pub use cache::{Cache, Found};
 pub use generation::{Generations, Place};
-pub use port::{Body, Delivered, Message, Port};
+pub use port::{Body, Delivered, Message, Port, deliver_each};
 pub use queue::Picker;
 pub use subscription::{Receiver, ReplyGrants, Subscription};
 

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use firn_id::Monotonic;
+use firn_subject::interest::Identity;
 
 use crate::Subscription;
 
-/// A target that takes messages. A clone is another handle to the same target; equality is identity.
-pub trait Port: Clone + Eq + Send + Sync + 'static {
+/// A target that takes messages. A clone is another handle to the same target; equality is [`Identity`].
+pub trait Port: Identity + Clone + Eq + Send + Sync + 'static {
     /// What a publisher gathers over one read batch: the targets it touched and whether one of them is too far behind.
     type Batch;
 
@@ -28,18 +29,25 @@ pub trait Port: Clone + Eq + Send + Sync + 'static {
         messages: &[Message<'_>],
         batch: &mut Self::Batch,
     ) -> Delivered {
-        let mut last = Delivered::Refused;
-        for message in messages {
-            last = self.deliver(subscription, message, batch);
-            if last != Delivered::Taken {
-                break;
-            }
-        }
-        last
+        deliver_each(self, subscription, messages, batch)
     }
+}
 
-    /// The same number for equal ports, another for any two that differ.
-    fn identity(&self) -> usize;
+/// What [`Port::deliver_run`] does where it is not overridden: one delivery after the other.
+pub fn deliver_each<P: Port>(
+    port: &P,
+    subscription: &Arc<Subscription<P>>,
+    messages: &[Message<'_>],
+    batch: &mut P::Batch,
+) -> Delivered {
+    let mut last = Delivered::Refused;
+    for message in messages {
+        last = port.deliver(subscription, message, batch);
+        if last != Delivered::Taken {
+            break;
+        }
+    }
+    last
 }
 
 /// A message on its way, in the words of its publisher.

@@ -1,7 +1,7 @@
 //! One subscription of one target, as publishers see it.
 //!
 //! Invariant: `delivered ≤ limit` when there is a limit. Both are written only under the target's own lock (by its
-//! [`Port`](crate::Port)), so plain loads and stores do; the numbers are atomic because monitoring reads them.
+//! [`Port`]), so plain loads and stores do; the numbers are atomic because monitoring reads them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,6 +16,8 @@ use firn_auth::permission::Permissions;
 use firn_id::Monotonic;
 #[expect(clippy::disallowed_types, reason = "leaf lock: each has its reason where it stands")]
 use parking_lot::Mutex;
+
+use crate::{Delivered, Message, Port};
 
 /// A subscription. Subject, queue group and sid share one allocation: there may be millions of these.
 #[derive(Debug)]
@@ -140,6 +142,44 @@ impl<P> Subscription<P> {
         let (subject, rest) = self.text.split_at(self.subject_bytes as usize);
         let (queue, sid) = rest.split_at(self.queue_bytes as usize);
         (subject, queue, sid)
+    }
+}
+
+impl<P: Port> Subscription<P> {
+    /// Delivers a message if the receiver's rules let it through, and notes what follows: a subscription that took its
+    /// last joins `finished`, and who may answer is granted it. A subscription that was replaced since the route was
+    /// made hands over to its successor. True when the message was taken.
+    #[inline]
+    pub fn offer(
+        self: &Arc<Self>,
+        message: &Message<'_>,
+        batch: &mut P::Batch,
+        finished: &mut Vec<Arc<Subscription<P>>>,
+    ) -> bool {
+        let mut subscription = self;
+        loop {
+            let receiver = subscription.receiver.as_deref();
+            if let Some(filter) = receiver.and_then(|receiver| receiver.filter.as_ref())
+                && !filter.may_deliver(message.subject, subscription.queue())
+            {
+                return false;
+            }
+            match subscription.port.deliver(subscription, message, batch) {
+                Delivered::Refused => {
+                    let Some(successor) = subscription.successor() else { return false };
+                    subscription = successor;
+                    continue;
+                }
+                Delivered::Taken => {}
+                Delivered::TakenLast => finished.push(Arc::clone(subscription)),
+            }
+            if let (Some(grants), Some(reply)) = (receiver.and_then(|receiver| receiver.grants.as_ref()), message.reply)
+                && !reply.is_empty()
+            {
+                grants.grant(reply, message.now);
+            }
+            return true;
+        }
     }
 }
 

@@ -2,11 +2,18 @@
 
 use std::sync::Arc;
 
-use firn_auth::account::AccountId;
-use firn_subject::{interest::Matches, pattern};
+use firn_auth::{
+    account::AccountId,
+    permission::{Permissions, PermissionsSpec, RulesSpec},
+};
+use firn_id::Monotonic;
+use firn_subject::{
+    interest::{Identity, Matches},
+    pattern,
+};
 use proptest::prelude::*;
 
-use crate::{Account, Cache, Delivered, Message, Port, Receiver, Subscription};
+use crate::{Account, Body, Cache, Delivered, Message, Picker, Port, Receiver, ReplyGrants, Subscription};
 
 /// A port that is nothing but a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +22,16 @@ struct Number(u32);
 impl Port for Number {
     type Batch = ();
 
-    fn deliver(&self, _: &Arc<Subscription<Self>>, _: &Message<'_>, (): &mut ()) -> Delivered {
-        Delivered::Taken
+    fn deliver(&self, subscription: &Arc<Subscription<Self>>, _: &Message<'_>, (): &mut ()) -> Delivered {
+        match () {
+            () if subscription.is_closed() => Delivered::Refused,
+            () if subscription.count_delivery() => Delivered::TakenLast,
+            () => Delivered::Taken,
+        }
     }
+}
 
+impl Identity for Number {
     fn identity(&self) -> usize {
         self.0 as usize
     }
@@ -92,6 +105,92 @@ fn receivers_are_apart_unless_one_of_them_needs_a_look_at_each_message() {
     assert!(!is_apart(&[(1, None, None), (2, None, None), (1, None, None)]));
     assert!(!is_apart(&[(1, None, None), (2, Some("q"), None)]));
     assert!(!is_apart(&[(1, None, None), (2, None, Some(Arc::new(Receiver { filter: None, grants: None })))]));
+}
+
+#[test]
+fn a_message_is_offered_to_everybody_and_in_a_group_until_a_member_takes_it() {
+    let account = account();
+    for (number, queue) in [(1, Some("q")), (2, Some("q")), (3, Some("q")), (4, Some("r")), (5, None), (6, None)] {
+        account.insert(subscription(number, "a", queue));
+    }
+    account.publish();
+    let route = account.route(b"a", &mut Matches::default());
+    let mut picker = Picker::new(7);
+    let mut takers = |refusing: &[u32]| {
+        let mut takers = Vec::new();
+        let taken = route.offer(&mut picker, |subscription| {
+            let number = subscription.port.0;
+            let takes = !refusing.contains(&number);
+            takers.extend(takes.then_some(number));
+            takes
+        });
+        assert_eq!(taken, takers.len());
+        takers.sort_unstable();
+        takers
+    };
+    let mut of_group = [0; 3];
+    for _ in 0..300 {
+        let takers = takers(&[]);
+        assert_eq!(takers[1..], [4, 5, 6]);
+        of_group[takers[0] as usize - 1] += 1;
+    }
+    assert!(of_group.iter().all(|&count| count > 50), "{of_group:?}");
+    for _ in 0..20 {
+        assert_eq!(takers(&[1, 3, 5]), [2, 4, 6]);
+        assert_eq!(takers(&[1, 2, 3, 4]), [5, 6]);
+    }
+}
+
+fn message<'a>(subject: &'a [u8], reply: Option<&'a [u8]>) -> Message<'a> {
+    Message {
+        subject,
+        reply,
+        header_bytes: 0,
+        header_token: b"",
+        total_token: b"0",
+        tail: b"",
+        body: Body::Borrowed(b"\r\n"),
+        sender: 1,
+        now: Monotonic::ZERO,
+    }
+}
+
+#[test]
+fn a_replaced_subscription_hands_over_with_what_it_counted() {
+    let first = subscription(1, "a", None);
+    first.set_limit(3);
+    let mut finished = Vec::new();
+    let mut offer = |subscription: &Arc<Subscription<Number>>| {
+        let taken = subscription.offer(&message(b"a", None), &mut (), &mut finished);
+        (taken, finished.len())
+    };
+    assert_eq!(offer(&first), (true, 0));
+    let second = Arc::new(first.with_receiver(None));
+    first.replace_by(Arc::clone(&second));
+    let third = Arc::new(second.with_receiver(None));
+    second.replace_by(Arc::clone(&third));
+    assert_eq!(offer(&first), (true, 0));
+    assert_eq!(offer(&second), (true, 1), "its third and last");
+    assert_eq!(offer(&first), (false, 1));
+    assert!(Arc::ptr_eq(&finished[0], &third));
+}
+
+#[test]
+fn rules_let_a_message_through_and_grant_an_answer() {
+    let rules = RulesSpec { deny: vec!["a.secret".to_owned()], ..RulesSpec::default() };
+    let spec = PermissionsSpec { subscribe: Some(rules), ..PermissionsSpec::default() };
+    let filter = Permissions::compile(&spec).expect("patterns");
+    let receiver = Receiver { filter: Some(Arc::new(filter)), grants: Some(ReplyGrants::new(1, None)) };
+    let receiver = Arc::new(receiver);
+    let subscription = Arc::new(Subscription::new(Number(1), b"a.*", None, b"1", Some(Arc::clone(&receiver))));
+    let offer = |subject: &[u8], reply: &[u8]| {
+        let is_taken = subscription.offer(&message(subject, Some(reply)), &mut (), &mut Vec::new());
+        let grants = receiver.grants.as_ref().expect("grants");
+        (is_taken, grants.spend(reply, Monotonic::ZERO))
+    };
+    assert_eq!(offer(b"a.b", b"r"), (true, true));
+    assert_eq!(offer(b"a.secret", b"r"), (false, false));
+    assert_eq!(offer(b"a.b", b""), (true, false), "no subject to answer at");
 }
 
 #[test]

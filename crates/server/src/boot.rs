@@ -10,11 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     accept, clock,
-    conn::{
-        budget::Budget,
-        client::{OutboxLimits, SharedLimits},
-        registry::Registry,
-    },
+    conn::{budget::Budget, client::OutboxLimits, registry::Registry},
     embed::{Running, StartError},
     entropy,
     events::{self, Events},
@@ -95,10 +91,10 @@ pub(crate) async fn boot(
         accounts: Arc::new(Accounts::new(entropy::seed(), fault::in_interest)),
         registry: Registry::new(usize::try_from(options.max_closed_clients).unwrap_or(usize::MAX)),
         budget: Arc::new(Budget::new(outbox_bytes_max.unwrap_or_else(half_of_memory))),
-        outbox_limits: Arc::new(SharedLimits::new(OutboxLimits {
-            pending_bytes_max: usize::try_from(options.max_pending).unwrap_or(usize::MAX),
-            drops_when_stalled: options.no_fast_producer_stall,
-        })),
+        outbox_limits: Arc::new(OutboxLimits::new(
+            usize::try_from(options.max_pending).unwrap_or(usize::MAX),
+            options.no_fast_producer_stall,
+        )),
         passwords: Passwords::start().map_err(|error| StartError::System(error.to_string()))?,
         events,
         totals: Totals::default(),

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     conn::{
         budget::Budget,
-        client::{Client, Counters, Facts, OutboxLimits, SharedLimits},
+        client::{Client, Counters, Facts, OutboxLimits},
         outbox::Outbox,
         port::Port,
         registry::{Closed, Registry},
@@ -48,10 +48,7 @@ pub(crate) fn server(options: Options) -> (Arc<State>, mpsc::Receiver<Happening>
         registry: Registry::new(100),
         options: ArcSwap::from_pointee(options),
         budget: Arc::new(Budget::new(1 << 20)),
-        outbox_limits: Arc::new(SharedLimits::new(OutboxLimits {
-            pending_bytes_max: 1 << 20,
-            drops_when_stalled: false,
-        })),
+        outbox_limits: Arc::new(OutboxLimits::new(1 << 20, false)),
         passwords: Passwords::start().expect("a thread"),
         events,
         totals: Totals::default(),

@@ -17,7 +17,7 @@ use firn_session::{Accounts, CloseReason, Settings};
 use tokio::sync::watch;
 
 use crate::{
-    conn::{budget::Budget, client::SharedLimits, port::Port, registry::Registry},
+    conn::{budget::Budget, client::OutboxLimits, port::Port, registry::Registry},
     events::Events,
     files::{Listening, PortsFile},
     keys::ServerKeys,
@@ -48,7 +48,7 @@ pub(crate) struct State {
     pub(crate) accounts: Arc<Accounts<Port>>,
     pub(crate) registry: Registry,
     pub(crate) budget: Arc<Budget>,
-    pub(crate) outbox_limits: Arc<SharedLimits>,
+    pub(crate) outbox_limits: Arc<OutboxLimits>,
     pub(crate) passwords: Passwords,
     pub(crate) events: Events,
     pub(crate) totals: Totals,

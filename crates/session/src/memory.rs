@@ -8,6 +8,7 @@ use bytes::Bytes;
 use firn_auth::authenticate::{ConnectionType, PasswordCheck};
 use firn_id::Monotonic;
 use firn_router::{Delivered, Message, Port, Subscription};
+use firn_subject::interest::Identity;
 use firn_wire::client::encode;
 #[expect(clippy::disallowed_types, reason = "leaf lock: each has its reason where it stands")]
 use parking_lot::Mutex;
@@ -62,9 +63,11 @@ impl Port for MemoryPort {
         outbox.finished.push(Arc::clone(subscription));
         Delivered::TakenLast
     }
+}
 
+impl Identity for MemoryPort {
     fn identity(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+        self.0.identity()
     }
 }
 

@@ -11,8 +11,8 @@ use std::{mem, sync::Arc};
 use bytes::Bytes;
 use firn_auth::account::AccountId;
 use firn_id::Monotonic;
-use firn_router::{Body, Delivered, Found, Message, Picker, Route, Subscription};
-use firn_subject::{mapping::Mapped, subject};
+use firn_router::{Account, Body, Delivered, Found, Message, Picker, Route, Subscription};
+use firn_subject::{interest::Matches, mapping::Mapped, subject};
 use firn_wire::client::{
     connect::Connect,
     decode::{self, Limits, Publish, PublishLine},
@@ -41,6 +41,25 @@ pub(crate) enum Destination<P> {
     Route(Route<P>),
     /// This client may not publish there.
     Denied,
+}
+
+impl<P: Link> Destination<P> {
+    fn search(
+        account: &Account<P>,
+        subject: &[u8],
+        may_publish: bool,
+        scratch: &mut Matches<Arc<Subscription<P>>>,
+    ) -> Self {
+        if may_publish { Destination::Route(account.route(subject, scratch)) } else { Destination::Denied }
+    }
+
+    /// How many are kept alive by this destination.
+    fn receivers(&self) -> usize {
+        match self {
+            Destination::Route(route) => route.receivers(),
+            Destination::Denied => 0,
+        }
+    }
 }
 
 impl<P: Link> Session<P> {
@@ -155,7 +174,7 @@ impl<P: Link> Session<P> {
                     // Replaced since the route was made, so that it took nothing of the run.
                     let Some(successor) = subscription.successor() else { continue };
                     for message in &messages {
-                        sender.offer(successor, message, &mut self.finished, turn.batch);
+                        successor.offer(message, turn.batch, &mut self.finished);
                     }
                 }
             }
@@ -236,22 +255,16 @@ impl<P: Link> Session<P> {
         let stamp = self.account.stamp(place);
         let may_publish = self.may_publish(subject);
         let Session { account, cache, matches, uncached, .. } = self;
-        let found = cache.insert_with(subject, place, stamp, || match may_publish {
-            true => {
-                let route = account.route(subject, matches);
-                let receivers = route.receivers();
-                (Destination::Route(route), receivers)
-            }
-            false => (Destination::Denied, 0),
+        let found = cache.insert_with(subject, place, stamp, || {
+            let destination = Destination::search(account, subject, may_publish, matches);
+            let receivers = destination.receivers();
+            (destination, receivers)
         });
         if found.is_none() {
             match uncached {
                 Destination::Route(route) if may_publish => account.route_again(subject, matches, route),
                 Destination::Route(_) | Destination::Denied => {
-                    *uncached = match may_publish {
-                        true => Destination::Route(account.route(subject, matches)),
-                        false => Destination::Denied,
-                    }
+                    *uncached = Destination::search(account, subject, may_publish, matches);
                 }
             }
         }
@@ -357,18 +370,10 @@ impl<P: Link> Sender<'_, P> {
             None => Body::Borrowed(publish.body),
         };
         let message = self.message(publish, subject, body, turn.now);
-        let mut taken = 0;
-        for subscription in &route.plain {
-            taken += usize::from(self.offer(subscription, &message, finished, turn.batch));
-        }
-        for members in &route.queues {
-            let first = if members.len() > 1 { picker.below(members.len()) } else { 0 };
-            let (before, from) = members.split_at(first);
-            let mut members = from.iter().chain(before);
-            // The first that takes it ends the search.
-            taken += usize::from(members.any(|member| self.offer(member, &message, finished, turn.batch)));
-        }
-        taken
+        route.offer(picker, |subscription| {
+            let is_echo = !self.connect.echo && subscription.port == *self.port;
+            !is_echo && subscription.offer(&message, turn.batch, finished)
+        })
     }
 
     /// What was published, as receivers see it: under `subject`, which may have been mapped.
@@ -386,42 +391,6 @@ impl<P: Link> Sender<'_, P> {
             sender: self.id,
             now,
         }
-    }
-
-    /// True when the subscription took the message.
-    #[inline]
-    fn offer(
-        &self,
-        subscription: &Arc<Subscription<P>>,
-        message: &Message<'_>,
-        finished: &mut Vec<Arc<Subscription<P>>>,
-        batch: &mut P::Batch,
-    ) -> bool {
-        if !self.connect.echo && subscription.port == *self.port {
-            return false;
-        }
-        if let Some(receiver) = &subscription.receiver {
-            let denies = |filter: &Arc<firn_auth::permission::Permissions>| {
-                !filter.may_deliver(message.subject, subscription.queue())
-            };
-            if receiver.filter.as_ref().is_some_and(denies) {
-                return false;
-            }
-        }
-        match subscription.port.deliver(subscription, message, batch) {
-            Delivered::Refused => {
-                let successor = subscription.successor();
-                return successor.is_some_and(|successor| self.offer(successor, message, finished, batch));
-            }
-            Delivered::Taken => {}
-            Delivered::TakenLast => finished.push(Arc::clone(subscription)),
-        }
-        if let (Some(receiver), Some(reply)) = (&subscription.receiver, message.reply)
-            && let Some(grants) = &receiver.grants
-        {
-            grants.grant(reply, message.now);
-        }
-        true
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -27,7 +26,7 @@ pub(crate) struct Client {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) start: Timestamp,
     pub(crate) outbox: Outbox,
-    pub(crate) limits: Arc<SharedLimits>,
+    pub(crate) limits: Arc<OutboxLimits>,
     pub(crate) counters: Counters,
     /// Known once the client has signed in.
     pub(crate) facts: ArcSwapOption<Facts>,
@@ -35,43 +34,28 @@ pub(crate) struct Client {
     pub(crate) tls: Option<Box<TlsFacts>>,
 }
 
-/// What an outbox may hold.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OutboxLimits {
-    /// `max_pending`.
-    pub(crate) pending_bytes_max: usize,
-    /// `no_fast_producer_stall`: drop deliveries instead of slowing the producer down.
-    pub(crate) drops_when_stalled: bool,
-}
-
-/// What each outbox of a server may hold: read as the limits in force, by one load, because every delivery asks.
+/// What each outbox of a server may hold.
 #[derive(Debug)]
-pub(crate) struct SharedLimits {
-    slowing: OutboxLimits,
-    dropping: OutboxLimits,
+pub(crate) struct OutboxLimits {
+    /// `max_pending`, as it was at the start.
+    pub(crate) pending_bytes_max: usize,
     drops_when_stalled: AtomicBool,
 }
 
-impl SharedLimits {
-    pub(crate) fn new(limits: OutboxLimits) -> Self {
-        SharedLimits {
-            slowing: OutboxLimits { drops_when_stalled: false, ..limits },
-            dropping: OutboxLimits { drops_when_stalled: true, ..limits },
-            drops_when_stalled: AtomicBool::new(limits.drops_when_stalled),
-        }
+impl OutboxLimits {
+    pub(crate) fn new(pending_bytes_max: usize, drops_when_stalled: bool) -> Self {
+        OutboxLimits { pending_bytes_max, drops_when_stalled: AtomicBool::new(drops_when_stalled) }
     }
 
-    /// Holds from now on, for clients that are connected as well. `max_pending` stays what it was at the start.
+    /// `no_fast_producer_stall`: drop deliveries instead of slowing the producer down.
+    #[inline]
+    pub(crate) fn drops_when_stalled(&self) -> bool {
+        self.drops_when_stalled.load(Relaxed)
+    }
+
+    /// Holds from now on, for clients that are connected as well.
     pub(crate) fn set_drops_when_stalled(&self, drops: bool) {
         self.drops_when_stalled.store(drops, Relaxed);
-    }
-}
-
-impl Deref for SharedLimits {
-    type Target = OutboxLimits;
-
-    fn deref(&self) -> &OutboxLimits {
-        if self.drops_when_stalled.load(Relaxed) { &self.dropping } else { &self.slowing }
     }
 }
 

@@ -259,7 +259,6 @@ impl Outbox {
         }
         chunks.append(&mut queue.chunks);
         queue.chunks = chunks;
-        queue.writing = false;
         queue.blocked = true;
     }
 

@@ -5,8 +5,9 @@ use std::{mem, slice, sync::Arc};
 
 use bytes::Bytes;
 use firn_id::Monotonic;
-use firn_router::{Body, Delivered, Message, Subscription};
+use firn_router::{Body, Delivered, Message, Subscription, deliver_each};
 use firn_session::Link;
+use firn_subject::interest::Identity;
 use firn_wire::client::encode;
 
 use super::{
@@ -102,12 +103,18 @@ impl Batch {
             self.touched.push(Arc::clone(client));
         }
         self.unwritten += bytes;
-        if self.unwritten > UNWRITTEN_BYTES_MAX.max(self.touched.len() * BYTES_PER_TARGET_MIN) {
+        if self.unwritten > self.bytes_max(UNWRITTEN_BYTES_MAX) {
             self.write();
         }
         if pushed.pending > PACED_BYTES && self.behind.is_none() {
             self.pace(client, pushed, now);
         }
+    }
+
+    /// A bound, or more where there are so many targets that each would have little: see [`BYTES_PER_TARGET_MIN`].
+    #[inline]
+    fn bytes_max(&self, bytes_max: usize) -> usize {
+        bytes_max.max(self.touched.len() * BYTES_PER_TARGET_MIN)
     }
 
     #[cold]
@@ -138,17 +145,16 @@ impl firn_router::Port for Port {
     ) -> Delivered {
         match self {
             Port::Client(client) if batch.trace.is_none() => deliver_to_client(client, subscription, messages, batch),
-            Port::Client(_) | Port::Service(_) => {
-                let mut each = messages.iter().map(|message| self.deliver(subscription, message, batch));
-                each.find(|&delivered| delivered != Delivered::Taken).unwrap_or(Delivered::Taken)
-            }
+            Port::Client(_) | Port::Service(_) => deliver_each(self, subscription, messages, batch),
         }
     }
+}
 
+impl Identity for Port {
     fn identity(&self) -> usize {
         match self {
-            Port::Client(client) => Arc::as_ptr(client).addr(),
-            Port::Service(service) => Arc::as_ptr(service).addr(),
+            Port::Client(client) => client.identity(),
+            Port::Service(service) => service.identity(),
         }
     }
 }
@@ -213,7 +219,7 @@ fn append(
         return Delivered::Refused;
     }
     let pending_max = client.limits.pending_bytes_max;
-    if client.limits.drops_when_stalled && queue.pending() > pending_max / 4 * STALLED_QUARTERS {
+    if client.limits.drops_when_stalled() && queue.pending() > pending_max / 4 * STALLED_QUARTERS {
         return Delivered::Refused;
     }
     if queue.pending() + body.len() > pending_max {
@@ -309,8 +315,7 @@ impl Link for Port {
     }
 
     fn is_full(batch: &Batch) -> bool {
-        let bytes_max = BATCH_BYTES_MAX.max(batch.touched.len() * BYTES_PER_TARGET_MIN);
-        batch.behind.is_some() || batch.is_scarce || batch.bytes > bytes_max
+        batch.behind.is_some() || batch.is_scarce || batch.bytes > batch.bytes_max(BATCH_BYTES_MAX)
     }
 
     fn without_deliveries(&self, change: impl FnOnce()) {

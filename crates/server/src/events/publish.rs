@@ -1,9 +1,9 @@
 //! Messages of the server itself: routed and written at once, by the thread that has something to say.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use firn_auth::account::AccountId;
-use firn_router::{Account, Body, Delivered, Message, Picker, Subscription};
+use firn_router::{Account, Body, Message, Picker};
 use firn_subject::interest::Matches;
 use firn_wire::client::encode::SizeToken;
 
@@ -50,15 +50,8 @@ pub(crate) fn publish(
     worker::with(|worker| {
         let batch = &mut worker.batch;
         batch.now = message.now;
-        for subscription in &route.plain {
-            offer(subscription, &message, batch, &mut finished);
-        }
-        for members in &route.queues {
-            let first = Picker::new(entropy::seed()).below(members.len().max(1));
-            let (before, from) = members.split_at(first);
-            // The first that takes it ends the search.
-            let _ = from.iter().chain(before).any(|member| offer(member, &message, batch, &mut finished));
-        }
+        let mut picker = Picker::new(entropy::seed());
+        route.offer(&mut picker, |subscription| subscription.offer(&message, batch, &mut finished));
         batch.flush();
         batch.behind = None;
         count(state, account, batch);
@@ -69,25 +62,6 @@ pub(crate) fn publish(
         }
         account.publish();
     }
-}
-
-/// True when the subscription took the message.
-fn offer(
-    subscription: &Arc<Subscription<Port>>,
-    message: &Message<'_>,
-    batch: &mut Batch,
-    finished: &mut Vec<Arc<Subscription<Port>>>,
-) -> bool {
-    let filter = subscription.receiver.as_ref().and_then(|receiver| receiver.filter.as_ref());
-    if filter.is_some_and(|filter| !filter.may_deliver(message.subject, subscription.queue())) {
-        return false;
-    }
-    match firn_router::Port::deliver(&subscription.port, subscription, message, batch) {
-        Delivered::Refused => return false,
-        Delivered::Taken => {}
-        Delivered::TakenLast => finished.push(Arc::clone(subscription)),
-    }
-    true
 }
 
 fn count(state: &State, account: &Account<Port>, batch: &mut Batch) {

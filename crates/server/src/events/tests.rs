@@ -131,6 +131,18 @@ fn nobody_is_told_how_many_connections_the_global_account_has() {
 }
 
 #[test]
+fn an_event_finds_a_listener_that_was_given_other_rules_a_moment_ago() {
+    let (state, _) = server(options());
+    let listener = client(&state, "sys", AccountId::SYSTEM, 0);
+    let subscription = subscribe(&state, &listener, ">", "1");
+    // Nobody sees the new one yet.
+    subscription.replace_by(Arc::new(subscription.with_receiver(None)));
+    tell_lame_duck(&state);
+    let told = messages(&listener);
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
 fn documents_are_numbered_and_only_made_for_listeners() {
     let (state, _) = server(options());
     tell_lame_duck(&state);
