@@ -21,6 +21,7 @@ use crate::{
     clock,
     conn::{
         client::{Client, Counters, TlsFacts},
+        inflow::Inflow,
         outbox::Outbox,
         port::Port,
         registry::Closed,
@@ -132,7 +133,7 @@ impl Arrival {
 
     fn begin_on_socket(self, stream: TcpStream, greeting: Greeting) {
         let (read, write) = stream.into_split();
-        self.begin(Transport::Socket(read), Some(write), None, greeting);
+        self.begin(Transport::Socket(Inflow::new(read)), Some(write), None, greeting);
     }
 
     fn begin_on_tls(

@@ -7,6 +7,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod client;
+pub(crate) mod inflow;
 pub(crate) mod linger;
 pub(crate) mod outbox;
 pub(crate) mod port;

@@ -35,7 +35,7 @@ const UNKNOWN_CLIENT_BYTES_MAX: usize = 16 * 1024;
 /// A payload with so much missing is read straight into its own memory.
 const DIRECT_READ_BYTES_MIN: usize = 16 * 1024;
 /// Reads before others on this thread get their turn.
-const TURNS_MAX: u32 = 8;
+const TURNS_MAX: u32 = 4;
 /// Longest that a publisher waits for a target that is behind or for memory, per read batch.
 const PACE_MAX: Duration = Duration::from_millis(10);
 /// How often it looks.

@@ -12,10 +12,10 @@ use bytes::{BufMut, BytesMut};
 use firn_id::Monotonic;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    net::{TcpStream, tcp::OwnedReadHalf},
+    net::TcpStream,
 };
 
-use super::outbox::Outbox;
+use super::{inflow::Inflow, outbox::Outbox};
 
 /// A duplex stream that is not a bare socket.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -25,7 +25,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 /// The reading side of a client, and for streams the writing side too.
 pub(crate) enum Transport {
     /// The outbox holds the other half.
-    Socket(OwnedReadHalf),
+    Socket(Inflow),
     /// Reads and writes are both this task's.
     Stream(Box<dyn Stream>),
 }
@@ -33,9 +33,14 @@ pub(crate) enum Transport {
 impl Transport {
     /// Reads into the front of `buffer`; 0 bytes is the end.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        ready!(Pin::new(self.reader()).poll_read(context, &mut buffer))?;
-        Poll::Ready(Ok(buffer.filled().len()))
+        match self {
+            Transport::Socket(inflow) => inflow.poll_read(context, buffer),
+            Transport::Stream(stream) => {
+                let mut buffer = ReadBuf::new(buffer);
+                ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
+                Poll::Ready(Ok(buffer.filled().len()))
+            }
+        }
     }
 
     /// Reads up to `limit` bytes to the end of `body`.
@@ -45,16 +50,9 @@ impl Transport {
         body: &mut BytesMut,
         limit: usize,
     ) -> Poll<io::Result<usize>> {
-        let mut limited = body.limit(limit);
-        // Making the future anew at each poll is fine: `read_buf` keeps nothing between polls.
-        let read = pin!(self.reader().read_buf(&mut limited));
-        read.poll(context)
-    }
-
-    fn reader(&mut self) -> &mut (dyn AsyncRead + Send + Unpin) {
         match self {
-            Transport::Socket(half) => half,
-            Transport::Stream(stream) => stream,
+            Transport::Socket(inflow) => inflow.poll_read_body(context, body, limit),
+            Transport::Stream(stream) => poll_read_body(stream, context, body, limit),
         }
     }
 
@@ -102,4 +100,17 @@ impl Transport {
             Transport::Stream(stream) => Pin::new(stream).poll_shutdown(context).map(drop),
         }
     }
+}
+
+/// Reads up to `limit` bytes to the end of `body`.
+pub(crate) fn poll_read_body(
+    reader: &mut (impl AsyncRead + Unpin),
+    context: &mut Context<'_>,
+    body: &mut BytesMut,
+    limit: usize,
+) -> Poll<io::Result<usize>> {
+    let mut limited = body.limit(limit);
+    // Making the future anew at each poll is fine: `read_buf` keeps nothing between polls.
+    let read = pin!(reader.read_buf(&mut limited));
+    read.poll(context)
 }

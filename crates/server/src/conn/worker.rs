@@ -7,7 +7,7 @@ use super::{linger::Linger, port::Batch};
 /// A full chunk; larger bodies get a chunk of their own size.
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 /// Bytes read at once.
-pub(crate) const READ_BYTES: usize = 128 * 1024;
+pub(crate) const READ_BYTES: usize = 256 * 1024;
 /// Spare chunks kept by a thread: 2 MiB.
 const SPARE_CHUNKS_MAX: usize = 32;
 
