@@ -4,13 +4,14 @@
 //! to sleep and woken. So a worker whose last turns were all answers to what it had just written looks at those sockets a
 //! little longer before it sleeps, as long as that has lately been worth it: the way a hypervisor waits for an idle guest.
 //!
-//! One-way traffic never waits here, since its receivers do not answer, nor does a worker with more than a few clients.
+//! One-way traffic never waits here, since its receivers do not answer, nor does a worker with more than a few clients. And
+//! where answers come to several workers by turns, one that looked would look in vain: another is woken for the same bytes.
 //! The measurements behind it are in docs/adr/0007.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -31,25 +32,44 @@ const STREAK_MIN: u32 = 4;
 const ANSWER_BYTES_MAX: usize = 4 * 1024;
 /// Longest look: a waiting time above it gains little from not sleeping.
 const PATIENCE: Duration = Duration::from_micros(200);
+/// Bytes can be read a little before the system tells those who wait for them; whoever went to sleep in between would be
+/// woken at once, at the full price.
+const SETTLING: Duration = Duration::from_micros(3);
 /// Looks in vain before the thread sleeps at once; a short wait makes it look again.
 const MISSES_MAX: u32 = 4;
 
+/// The worker that had the latest turn of a dialogue. Only a hint, so one for the process is enough.
+static LATEST: AtomicUsize = AtomicUsize::new(0);
+static NEXT_WORKER: AtomicUsize = AtomicUsize::new(1);
+
 /// What a worker remembers of its last turns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Linger {
+    worker: usize,
+    latest: &'static AtomicUsize,
     /// Written to lately, the latest last.
     awaited: SmallVec<[Arc<Client>; AWAITED_MAX]>,
-    /// Turns in a row that were answers.
+    /// Turns in a row that were answers, and that no other worker had one between.
     streak: u32,
     /// Waits that were longer than a look, less those that were not.
     misses: u32,
     /// When the thread began to wait.
     since: Option<Monotonic>,
-    /// It is the one that waits for sockets.
-    drives: bool,
+}
+
+impl Default for Linger {
+    fn default() -> Self {
+        Linger::beside(&LATEST)
+    }
 }
 
 impl Linger {
+    /// One of the workers that share `latest`.
+    fn beside(latest: &'static AtomicUsize) -> Linger {
+        let worker = NEXT_WORKER.fetch_add(1, Relaxed);
+        Linger { worker, latest, awaited: SmallVec::new(), streak: 0, misses: 0, since: None }
+    }
+
     /// A turn of `client` that read `bytes` and is about to write to `touched`.
     #[inline]
     pub(crate) fn turn(&mut self, client: &Arc<Client>, bytes: usize, touched: &[Arc<Client>]) {
@@ -58,12 +78,20 @@ impl Linger {
             self.awaited.clear();
             return;
         }
-        self.streak = if self.awaits(client) { self.streak.saturating_add(1) } else { 0 };
+        let is_in_line = self.is_latest() && self.awaits(client);
+        self.streak = if is_in_line { self.streak.saturating_add(1) } else { 0 };
+        if !is_in_line {
+            self.latest.store(self.worker, Relaxed);
+        }
         if let Some(touched) = touched.first()
             && !self.awaits(touched)
         {
             self.await_answer(touched);
         }
+    }
+
+    fn is_latest(&self) -> bool {
+        self.latest.load(Relaxed) == self.worker
     }
 
     fn awaits(&self, client: &Arc<Client>) -> bool {
@@ -92,19 +120,18 @@ impl Linger {
     }
 
     /// The thread found nothing to do.
-    fn before_sleep(&mut self, driver: &Driver) {
+    fn before_sleep(&mut self) {
         if self.streak >= STREAK_MIN {
             let begin = clock::monotonic();
             self.since = Some(begin);
             if self.is_worth_it() {
-                self.look(begin, driver);
+                self.look(begin);
             }
         }
-        self.drives = driver.take();
     }
 
     /// Until one of the sockets can be read, for as long as that is likely soon.
-    fn look(&self, begin: Monotonic, driver: &Driver) {
+    fn look(&self, begin: Monotonic) {
         let sockets: SmallVec<[_; AWAITED_MAX]> = self.awaited.iter().map(|client| client.outbox.socket()).collect();
         let mut fds: SmallVec<[PollFd<'_>; AWAITED_MAX]> = sockets
             .iter()
@@ -112,55 +139,35 @@ impl Linger {
             .map(|socket| PollFd::new(AsRef::<tokio::net::TcpStream>::as_ref(&**socket), PollFlags::IN))
             .collect();
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        while !driver.is_taken()
-            && clock::monotonic().since(begin) < PATIENCE
-            && poll(&mut fds, Some(&at_once)) == Ok(0)
-        {
+        while self.is_latest() {
+            let now = clock::monotonic();
+            if now.since(begin) >= PATIENCE {
+                return;
+            }
+            if poll(&mut fds, Some(&at_once)) != Ok(0) {
+                while clock::monotonic().since(now) < SETTLING {
+                    std::hint::spin_loop();
+                }
+                return;
+            }
             // Who is to answer may wait for this very processor.
             std::thread::yield_now();
         }
     }
 
     /// Something woke the thread.
-    fn after_sleep(&mut self, driver: &Driver) {
-        if std::mem::take(&mut self.drives) {
-            driver.give();
-        }
+    fn after_sleep(&mut self) {
         if let Some(since) = self.since.take() {
             self.learn(clock::monotonic().since(since));
         }
     }
 }
 
-/// Whether a sleeping thread of the runtime waits for sockets: the first to fall asleep does, the others wait for a call.
-/// A thread that looked meanwhile would look in vain, since the sleeper is woken for what it sees.
-#[derive(Debug, Default)]
-pub(crate) struct Driver {
-    is_taken: AtomicBool,
-}
-
-impl Driver {
-    fn is_taken(&self) -> bool {
-        self.is_taken.load(Relaxed)
-    }
-
-    /// True for the one that has it now.
-    fn take(&self) -> bool {
-        !self.is_taken.swap(true, Relaxed)
-    }
-
-    fn give(&self) {
-        self.is_taken.store(false, Relaxed);
-    }
-}
-
 /// Has the worker threads of a runtime look before they sleep.
 pub(crate) fn install(builder: &mut runtime::Builder) {
-    let driver = Arc::new(Driver::default());
-    let before = Arc::clone(&driver);
     builder
-        .on_thread_park(move || worker::with(|worker| worker.linger.before_sleep(&before)))
-        .on_thread_unpark(move || worker::with(|worker| worker.linger.after_sleep(&driver)));
+        .on_thread_park(|| worker::with(|worker| worker.linger.before_sleep()))
+        .on_thread_unpark(|| worker::with(|worker| worker.linger.after_sleep()));
 }
 
 #[cfg(test)]
@@ -175,6 +182,16 @@ mod tests {
         harness,
         state::State,
     };
+
+    /// A worker with nobody beside it: the process has other tests, and their connections have turns.
+    fn alone() -> Linger {
+        Linger::beside(Box::leak(Box::default()))
+    }
+
+    /// The beginning of a look that would not end within an hour.
+    fn far_future() -> Monotonic {
+        Monotonic::from_nanos(clock::monotonic().as_nanos() + 3_600_000_000_000)
+    }
 
     /// A client, and what keeps its socket open.
     struct Peer {
@@ -223,13 +240,13 @@ mod tests {
         let (state, _happenings) = harness::server(Options::default());
         let (a, b) = (with_socket(&state).await, with_socket(&state).await);
         let talking = || {
-            let mut linger = Linger::default();
+            let mut linger = alone();
             talk(&mut linger, &a, &b, STREAK_MIN);
             assert!(linger.is_worth_it());
             linger
         };
 
-        let mut linger = Linger::default();
+        let mut linger = alone();
         for _ in 0..100 {
             linger.turn(&a.client, 100, std::slice::from_ref(&b.client));
         }
@@ -247,12 +264,12 @@ mod tests {
         linger.turn(&a.client, 100, &[Arc::clone(&a.client), Arc::clone(&b.client)]);
         assert!(!linger.is_worth_it(), "several receivers");
 
-        let mut linger = Linger::default();
+        let mut linger = alone();
         let (c, d) = (without_socket(&state), without_socket(&state));
         talk(&mut linger, &c, &d, STREAK_MIN);
         assert!(!linger.is_worth_it(), "no sockets to look at");
 
-        let mut linger = Linger::default();
+        let mut linger = alone();
         for _ in 0..STREAK_MIN {
             for _ in 0..AWAITED_MAX {
                 let crowd = with_socket(&state).await;
@@ -264,7 +281,7 @@ mod tests {
 
     #[test]
     fn looks_in_vain_end_and_a_short_wait_begins_them_anew() {
-        let mut linger = Linger { streak: STREAK_MIN, ..Linger::default() };
+        let mut linger = Linger { streak: STREAK_MIN, ..alone() };
         for _ in 0..MISSES_MAX * 2 {
             linger.learn(PATIENCE * 2);
         }
@@ -273,39 +290,38 @@ mod tests {
         assert!(linger.is_worth_it());
     }
 
-    #[test]
-    fn one_thread_waits_for_sockets() {
-        let driver = Driver::default();
-        let (mut first, mut second) = (Linger::default(), Linger::default());
-        first.before_sleep(&driver);
-        second.before_sleep(&driver);
-        assert!(driver.is_taken());
-        second.after_sleep(&driver);
-        assert!(driver.is_taken(), "the second waited for a call");
-        first.after_sleep(&driver);
-        assert!(!driver.is_taken());
+    #[tokio::test]
+    async fn workers_that_take_turns_do_not_look() {
+        let (state, _happenings) = harness::server(Options::default());
+        let (a, b) = (with_socket(&state).await, with_socket(&state).await);
+        let latest = Box::leak(Box::default());
+        let (mut first, mut second) = (Linger::beside(latest), Linger::beside(latest));
+        for _ in 0..STREAK_MIN * 4 {
+            first.turn(&a.client, 100, std::slice::from_ref(&b.client));
+            second.turn(&b.client, 100, std::slice::from_ref(&a.client));
+        }
+        assert!(!first.is_worth_it() && !second.is_worth_it());
+        talk(&mut first, &a, &b, STREAK_MIN);
+        assert!(first.is_worth_it());
+        second.turn(&b.client, 100, std::slice::from_ref(&a.client));
+        // A look that never ended by itself ends with the turn of another worker.
+        first.look(far_future());
+        talk(&mut first, &a, &b, 1);
+        assert!(!first.is_worth_it());
     }
 
     #[tokio::test]
     async fn a_look_ends_with_what_it_looks_for() {
         let (state, _happenings) = harness::server(Options::default());
         let (a, b) = (with_socket(&state).await, with_socket(&state).await);
-        let mut linger = Linger::default();
+        let mut linger = alone();
         talk(&mut linger, &a, &b, 1);
-        let driver = Driver::default();
         // Nothing came: it looked for as long as it may.
         let begin = clock::monotonic();
-        linger.look(begin, &driver);
+        linger.look(begin);
         assert!(clock::monotonic().since(begin) >= PATIENCE);
-        // Bytes came: it stops, long before the end of a look that began in the future.
+        // Bytes came: it stops.
         b.far.as_ref().unwrap().try_write(b"x").unwrap();
-        let begin = Monotonic::from_nanos(clock::monotonic().as_nanos() + 3_600_000_000_000);
-        linger.look(begin, &driver);
-        // A thread waits for sockets: it does not look at all.
-        let (c, d) = (with_socket(&state).await, with_socket(&state).await);
-        let mut linger = Linger::default();
-        talk(&mut linger, &c, &d, 1);
-        driver.take();
-        linger.look(begin, &driver);
+        linger.look(far_future());
     }
 }
