@@ -84,13 +84,15 @@ impl Inflow {
             }
             Poll::Pending if self.news == News::Much => {
                 let mut left = [0; LEFT_BYTES];
-                let poll = self.read_rest(&mut left[..limit.min(LEFT_BYTES)]);
+                let (left, _) = left.split_at_mut(limit.min(LEFT_BYTES));
+                let poll = self.read_rest(left);
                 if let Poll::Ready(Ok(count)) = poll {
-                    body.put_slice(&left[..count]);
+                    body.put_slice(left.get(..count).unwrap_or_default());
                 }
                 poll
             }
-            poll => poll,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
         }
     }
 
