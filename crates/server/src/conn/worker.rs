@@ -20,7 +20,11 @@ pub(crate) struct Worker {
 }
 
 thread_local! {
-    static WORKER: RefCell<Worker> = RefCell::new(Worker { buffer: vec![0; READ_BYTES], batch: Batch::default(), linger: Linger::default() });
+    static WORKER: RefCell<Worker> = RefCell::new(Worker {
+        buffer: vec![0; READ_BYTES],
+        batch: Batch::default(),
+        linger: Linger::default(),
+    });
     static SPARE_CHUNKS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
