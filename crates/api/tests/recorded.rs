@@ -154,6 +154,7 @@ fn advisories_are_read_and_written_byte_for_byte() {
             "snapshot_create" => check_advisory::<advisory::SnapshotCreate>(subject, told),
             "snapshot_complete" => check_advisory::<advisory::SnapshotComplete>(subject, told),
             "restore_create" => check_advisory::<advisory::RestoreCreate>(subject, told),
+            "restore_complete" => check_advisory::<advisory::RestoreComplete>(subject, told),
             "stream_batch_abandoned" => check_advisory::<advisory::BatchAbandoned>(subject, told),
             "api_audit" => check_advisory::<advisory::ApiAudit>(subject, told),
             other => panic!("{other}"),
