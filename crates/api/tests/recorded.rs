@@ -90,7 +90,7 @@ fn a_changed_consumer_is_checked_like_there() {
         let mut request: consumer::CreateRequest = read(&row["request"]);
         let operation = Operation::ConsumerCreate { stream: "S", consumer: "C" };
         request.check_subject(&operation, false)?;
-        request.config.pause_until = old.pause_until;
+        request.config.inherit(&old);
         request.config.stamp();
         let action = request.action;
         let new = check_consumer(&row["stream"], request)?;

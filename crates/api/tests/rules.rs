@@ -4,7 +4,7 @@ use firn_api::{
     account::{AccountLimits, ServerLimits},
     consumer::{self, ConsumerConfig},
     error::ApiError,
-    json,
+    json, names,
     stream::{self, StreamConfig},
     time::Nanos,
 };
@@ -178,4 +178,37 @@ fn a_bound_push_keeps_its_target() {
     assert_eq!(new.check_change(&old, false), Ok(()));
     assert_eq!(new.check_change(&old, true), Err(ApiError::ConsumerNameExist));
     assert_eq!(old.check_change(&old, true), Ok(()));
+}
+
+#[test]
+fn a_consumer_keeps_what_its_requests_do_not_change() {
+    let world = World::default();
+    let by_time = r#"{"durable_name":"C","deliver_policy":"by_start_time","opt_start_time":"2024-01-01T00:00:00Z",
+        "pause_until":"2099-01-01T00:00:00Z","sourcing":true}"#;
+    let old = world.consumer(by_time).unwrap();
+    let mut follows = world.consumer(r#"{"durable_name":"C","sourcing":true}"#).unwrap();
+    follows.inherit(&old);
+    assert_eq!(follows, old);
+    let mut another = world.consumer(r#"{"durable_name":"C"}"#).unwrap();
+    another.inherit(&old);
+    assert_eq!((another.pause_until, another.opt_start_time), (old.pause_until, None));
+}
+
+#[test]
+fn an_asset_says_which_level_it_needs() {
+    #[track_caller]
+    fn check(config: &str, expected: u64) {
+        let mut config = World::default().stream(config).unwrap();
+        assert_eq!(config.required_level(), expected);
+        config.metadata.insert("_nats.ver".into(), "copied from an answer".into());
+        config.stamp();
+        assert_eq!(names::required_level(&config.metadata), Ok(expected));
+        assert_eq!(config.metadata.len(), 1);
+    }
+    check(r#"{"name":"S"}"#, 0);
+    check(r#"{"name":"S","subject_delete_marker_ttl":1000000000}"#, 1);
+    check(r#"{"name":"S","allow_atomic":true,"allow_msg_ttl":true}"#, 2);
+    check(r#"{"name":"S","allow_batched":true,"allow_atomic":true}"#, 4);
+    let damaged = [("_nats.req.level".to_owned(), "x".to_owned())].into();
+    assert_eq!(names::required_level(&damaged), Err("x"));
 }

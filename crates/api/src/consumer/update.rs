@@ -4,6 +4,17 @@ use super::ConsumerConfig;
 use crate::error::ApiError;
 
 impl ConsumerConfig {
+    /// Takes over, before any check, what a request for a consumer that is there does not change: its pause, and the
+    /// start of a durable one that sources, which its follower cannot know.
+    pub fn inherit(&mut self, old: &ConsumerConfig) {
+        self.pause_until = old.pause_until;
+        if self.sourcing && !self.durable_name.is_empty() {
+            self.deliver_policy = old.deliver_policy;
+            self.opt_start_seq = old.opt_start_seq;
+            self.opt_start_time = old.opt_start_time;
+        }
+    }
+
     /// May `old` become this? Both are complete. Whether `old` pushes to somebody who listens, the caller knows:
     /// such a target stays.
     ///
