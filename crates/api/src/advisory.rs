@@ -57,10 +57,10 @@ impl<E: Event> Serialize for Advisory<E> {
 impl<E: Event> Read for Advisory<E> {
     fn read(&mut self, value: &Value<'_>, at: &At<'_>) -> Result<(), JsonError> {
         let Kind::Object(members) = &value.kind else { return Err(at.mismatch::<Self>(value)) };
+        let mut known = self.event.members();
+        known.push(("id", &mut self.id));
+        known.push(("timestamp", &mut self.timestamp));
         for (key, value) in members {
-            let mut known = self.event.members();
-            known.push(("id", &mut self.id));
-            known.push(("timestamp", &mut self.timestamp));
             if let Some((name, target)) = member(&mut known, key) {
                 target.read(value, &at.key(name))?;
             }

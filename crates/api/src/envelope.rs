@@ -136,8 +136,8 @@ impl<B: Body> Read for Response<B> {
         if self.error.is_some() {
             return Ok(());
         }
+        let mut known = self.body.members();
         for (key, value) in members {
-            let mut known = self.body.members();
             if let Some((name, target)) = crate::json::member(&mut known, key) {
                 target.read(value, &at.key(name))?;
             }

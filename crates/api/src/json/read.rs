@@ -134,8 +134,8 @@ pub(crate) fn read_object<T: Object + Read>(object: &mut T, value: &Value<'_>, a
         Kind::Object(members) => members,
         Kind::Bool(_) | Kind::Number(_) | Kind::String(_) | Kind::Array(_) => return Err(at.mismatch::<T>(value)),
     };
+    let mut known = object.members();
     for (key, value) in members {
-        let mut known = object.members();
         match member(&mut known, key) {
             Some((name, target)) => target.read(value, &at.step(Step::Key(name)))?,
             None if at.strict => return Err(JsonError::new(format!("json: unknown field {}", quote(key)))),
