@@ -25,7 +25,7 @@ struct Target {
     words: &'static [&'static str],
 }
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     Target { name: "wire_client_protocol", entry: firn_wire::fuzzing::client_protocol, words: PROTOCOL },
     Target { name: "wire_headers", entry: firn_wire::fuzzing::headers, words: HEADERS },
     Target { name: "wire_connect", entry: firn_wire::fuzzing::connect, words: CONNECT },
@@ -34,6 +34,7 @@ const TARGETS: [Target; 9] = [
     Target { name: "auth_nkeys", entry: firn_auth::fuzzing::nkeys, words: NKEYS },
     Target { name: "auth_distinguished_names", entry: firn_auth::fuzzing::distinguished_names, words: NAMES },
     Target { name: "auth_permissions", entry: firn_auth::fuzzing::permissions, words: RULES },
+    Target { name: "api_request", entry: firn_api::fuzzing::request, words: REQUESTS },
     Target { name: "session_two_clients", entry: firn_session::fuzzing::session, words: PROTOCOL },
 ];
 
@@ -65,6 +66,37 @@ const PROTOCOL: &[&str] = &[
     "18446744073709551616",
     "-1",
     "_INBOX.x",
+];
+const REQUESTS: &[&str] = &[
+    "$JS.API.",
+    "$JS.ACK.",
+    "STREAM.CREATE.S",
+    "CONSUMER.CREATE.S.C",
+    ".",
+    "\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\u0041",
+    "null",
+    "true",
+    "\"name\":\"S\"",
+    "\"subjects\":[\"a.*\"]",
+    "\"max_age\":100000000",
+    "\"config\":{",
+    "\"mirror\":{\"name\":\"M\"}",
+    "\"sources\":[{",
+    "\"subject_transform\":{\"src\":\"a.*\",\"dest\":\"b.{{wildcard(1)}}\"}",
+    "\"republish\":{\"src\":\">\",\"dest\":\"r.>\"}",
+    "\"ack_policy\":\"explicit\"",
+    "\"deliver_subject\":\"d\"",
+    "\"opt_start_time\":\"2024-01-01T00:00:00Z\"",
+    "\"filter_subjects\":[\"a\",\"b\"]",
+    "\"metadata\":{\"a\":\"b\"}",
 ];
 const HEADERS: &[&str] = &[
     "NATS/1.0",

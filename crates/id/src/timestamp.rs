@@ -4,6 +4,8 @@
 
 use std::{fmt, ops, time::Duration};
 
+use crate::calendar;
+
 /// Nanoseconds since an origin that the process chose at its start. Only differences mean anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Monotonic(u64);
@@ -72,7 +74,7 @@ impl Timestamp {
     pub fn civil(self, offset_seconds: i32) -> (i64, u8, u8, u8, u8, u8) {
         let seconds = self.unix_seconds().saturating_add(i64::from(offset_seconds));
         let (days, second_of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        let (year, month, day) = civil_from_days(days);
+        let (year, month, day) = calendar::date(days);
         let part = |value: i64| u8::try_from(value).expect("a part of a day is below 60");
         (year, month, day, part(second_of_day / 3600), part(second_of_day / 60 % 60), part(second_of_day % 60))
     }
@@ -90,21 +92,6 @@ impl fmt::Display for Timestamp {
         }
         f.write_str("Z")
     }
-}
-
-/// Proleptic Gregorian date of a day number counted from 1970-01-01; eras of 400 years begin on 1 March.
-fn civil_from_days(days: i64) -> (i64, u8, u8) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let small = |value: i64| u8::try_from(value).expect("months and days are below 32");
-    (year, small(month), small(day))
 }
 
 #[cfg(test)]

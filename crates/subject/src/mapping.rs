@@ -82,8 +82,7 @@ impl Mappings {
             if others.map(|other| u32::from(other.weight)).sum::<u32>() + u32::from(*weight) > 100 {
                 return Err(MappingError("total weight needs to be <= 100".into()));
             }
-            transform::check_mapping_destination(subject)?;
-            let transform = Transform::new(source, subject)?;
+            let transform = Transform::checked(source, subject)?;
             weighted.push(Weighted { transform, weight: *weight, cluster: cluster.clone() });
         }
         let drops_rest = destinations.iter().any(|destination| *destination.subject == *source);

@@ -64,6 +64,15 @@ impl Transform {
         Self::compile(source, destination, false)
     }
 
+    /// As [`Transform::new`], for a destination that was checked by nobody: its functions must be known too.
+    ///
+    /// # Errors
+    /// Those of [`Transform::new`], and a function in the destination that is not known.
+    pub fn checked(source: &[u8], destination: &[u8]) -> Result<Transform, MappingError> {
+        check_mapping_destination(destination)?;
+        Self::new(source, destination)
+    }
+
     /// As [`Transform::new`], for what must be reversible: the only function is `wildcard`, and each `*` is used.
     ///
     /// # Errors
