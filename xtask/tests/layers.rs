@@ -10,13 +10,14 @@ use xtask::metadata::{self, Package};
 use xtask::workspace;
 
 /// Each package of ours, and the packages of ours it may name outside of tests.
-const MAY_NAME: [(&str, &[&str]); 14] = [
+const MAY_NAME: [(&str, &[&str]); 16] = [
     // words
     ("firn-id", &[]),
     ("firn-subject", &[]),
     // rules
     ("firn-wire", &["firn-subject"]),
     ("firn-auth", &["firn-id", "firn-subject"]),
+    ("firn-store", &["firn-id", "firn-subject"]),
     // parts
     ("firn-config", &["firn-auth", "firn-subject"]),
     ("firn-router", &["firn-id", "firn-auth", "firn-subject", "firn-wire"]),
@@ -28,6 +29,20 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
     ),
     ("firn", &["firn-server", "firn-config", "firn-auth", "firn-subject"]),
     ("firn-cli", &["firn", "firn-server", "firn-config", "firn-wire", "firn-subject", "firn-auth", "firn-id"]),
+    // tests: the simulated world knows all machines, and neither the server nor the command
+    (
+        "firn-sim",
+        &[
+            "firn-id",
+            "firn-subject",
+            "firn-wire",
+            "firn-auth",
+            "firn-store",
+            "firn-config",
+            "firn-router",
+            "firn-session",
+        ],
+    ),
     // tests: they speak NATS and know nothing of the inside
     ("firn-conformance", &[]),
     ("nats-server", &[]),
@@ -36,8 +51,17 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
 ];
 
 /// The packages that reach none of [`WORLDLY`].
-const PURE: [&str; 7] =
-    ["firn-id", "firn-subject", "firn-wire", "firn-auth", "firn-config", "firn-router", "firn-session"];
+const PURE: [&str; 9] = [
+    "firn-id",
+    "firn-subject",
+    "firn-wire",
+    "firn-auth",
+    "firn-store",
+    "firn-config",
+    "firn-router",
+    "firn-session",
+    "firn-sim",
+];
 
 /// Sockets, event loops, entropy and TLS.
 const WORLDLY: [&str; 5] = ["tokio", "mio", "socket2", "getrandom", "rustls"];
