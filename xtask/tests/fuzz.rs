@@ -25,7 +25,7 @@ struct Target {
     words: &'static [&'static str],
 }
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     Target { name: "wire_client_protocol", entry: firn_wire::fuzzing::client_protocol, words: PROTOCOL },
     Target { name: "wire_headers", entry: firn_wire::fuzzing::headers, words: HEADERS },
     Target { name: "wire_connect", entry: firn_wire::fuzzing::connect, words: CONNECT },
@@ -35,6 +35,7 @@ const TARGETS: [Target; 9] = [
     Target { name: "auth_distinguished_names", entry: firn_auth::fuzzing::distinguished_names, words: NAMES },
     Target { name: "auth_permissions", entry: firn_auth::fuzzing::permissions, words: RULES },
     Target { name: "session_two_clients", entry: firn_session::fuzzing::session, words: PROTOCOL },
+    Target { name: "store_log_recovery", entry: firn_store::fuzzing::log_recovery, words: LOG },
 ];
 
 const PROTOCOL: &[&str] = &[
@@ -66,6 +67,7 @@ const PROTOCOL: &[&str] = &[
     "-1",
     "_INBOX.x",
 ];
+const LOG: &[&str] = &["FWAL", "\0\0\0\0", "\u{1}\0P\0", "\0\0\u{10}\0", "\u{7}\0\0\0\0\0\0\0"];
 const HEADERS: &[&str] = &[
     "NATS/1.0",
     " 503",
