@@ -27,7 +27,8 @@ impl<'a, F: DiskFile> Reader<'a, F> {
         Reader { file, id, bytes: bytes / BLOCK * BLOCK, window, window_start: 0, unreadable: Vec::new() }
     }
 
-    /// The header of the first batch that begins at `at` or behind it, taken from either end of the batch. Between the two, no batch can be recognised.
+    /// The header of the first batch that begins at `at` or behind it, taken from either end of the batch. Between the
+    /// two, no batch can be recognised.
     ///
     /// # Errors
     /// A batch was written by a newer release.

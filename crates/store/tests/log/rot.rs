@@ -126,7 +126,7 @@ fn a_lost_or_shortened_file_costs_what_was_in_it() {
         let log = Log::new(seed);
         let mut files: Vec<&String> = log.batches.iter().map(|batch| &batch.file).collect();
         files.dedup();
-        let Some((_, [others @ ..])) = files.split_last() else { continue };
+        let Some((_, others)) = files.split_last() else { continue };
         for file in others {
             let disk = log.disk.fork();
             disk.remove(file).unwrap();
