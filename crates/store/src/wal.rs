@@ -268,7 +268,7 @@ impl<D: Disk> Wal<D> {
             next: recovery.next,
             unwritten: recovery.next,
             durable: recovery.next.previous(),
-            confirmed: read.scanned.watermark,
+            confirmed: read.scanned.confirmed,
             released: start.released,
             chain: read.scanned.chain,
             written_at: now,

@@ -126,7 +126,7 @@ impl Header {
         u64::from(self.record_bytes) >= records_bytes_min
             && size(self.bytes) <= LONE_BATCH_BYTES_MAX
             && batch_bytes(size(self.count), size(self.record_bytes)) == Some(size(self.bytes))
-            && self.first > Lsn::NONE
+            && self.durable < self.first
             && self.first.value().checked_add(count).is_some()
     }
 
@@ -364,7 +364,8 @@ mod tests {
         for wrong in [
             Header { bytes: 8192, ..header() },
             Header { record_bytes: 10, ..header() },
-            Header { first: Lsn::NONE, ..header() },
+            Header { first: Lsn::NONE, durable: Lsn::NONE, ..header() },
+            Header { durable: Lsn::new(1000), ..header() },
             Header { first: Lsn::new(u64::MAX), ..header() },
             Header { count: u32::MAX, record_bytes: u32::MAX, ..header() },
         ] {

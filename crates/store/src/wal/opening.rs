@@ -72,15 +72,13 @@ pub(super) fn read_log<D: Disk>(
     }
 
     let scanned = scan.finish(live.last().map(|file| file.id), last_written.is_some());
-    if !scanned.is_tail_damaged {
-        // Made ready and never used, or begun with a batch that is torn.
-        let is_damaged = |name: &str| scanned.recovery.damage.iter().any(|damage| damage.file == name);
-        let is_unused = |file: &mut LiveFile<D::File>| {
-            scanned.last.is_none_or(|(last, _)| file.id > last) && !is_damaged(&file.id.name())
-        };
-        while let Some(file) = live.pop_if(is_unused) {
-            retired.push(file.id.name());
-        }
+    // Made ready and never used, or begun with a batch that is torn.
+    let is_damaged = |name: &str| scanned.recovery.damage.iter().any(|damage| damage.file == name);
+    let is_unused = |file: &mut LiveFile<D::File>| {
+        scanned.last.is_none_or(|(last, _)| file.id > last) && !is_damaged(&file.id.name())
+    };
+    while let Some(file) = live.pop_if(is_unused) {
+        retired.push(file.id.name());
     }
     confirm_last_batch(disk, &live, &scanned)?;
     Ok(ReadLog { log_id, scanned, live, retired, last_number })

@@ -4,8 +4,7 @@
 //! byte; this tells them apart. One batch is written at a time, so
 //!
 //! ```text
-//!   a batch is confirmed  ⇔  a batch follows it in its file or in a later file,
-//!                            or its last position ≤ the durable position that some header knows
+//!   a batch is confirmed  ⇔  a batch follows it, in its file or in a later file
 //! ```
 //!
 //! - The last batch, not confirmed and not whole: a *torn tail*. It was never acknowledged, and is left out.
@@ -160,8 +159,8 @@ pub(super) struct Scan {
     expected: Option<Lsn>,
     /// Checksum of the batch before; none before the first.
     chain: Option<u32>,
-    /// The highest durable position that a header knows.
-    watermark: Lsn,
+    /// The durable position that the last header knows.
+    confirmed: Lsn,
     /// The file of the last batch, and the batch's header if all of it is whole.
     last: Option<(FileId, Option<Header>)>,
     /// Behind the last batch of the file before.
@@ -172,12 +171,10 @@ pub(super) struct Scan {
 /// What the log goes on from.
 pub(super) struct Scanned {
     pub(super) chain: u32,
-    pub(super) watermark: Lsn,
+    pub(super) confirmed: Lsn,
     /// The file of the last batch, and the batch's header if all of it is whole.
     pub(super) last: Option<(FileId, Option<Header>)>,
     pub(super) recovery: Recovery,
-    /// Durable records are missing at the end, so that a file without batches may have held them.
-    pub(super) is_tail_damaged: bool,
 }
 
 impl Scan {
@@ -186,7 +183,7 @@ impl Scan {
             released,
             expected: None,
             chain: None,
-            watermark: Lsn::NONE,
+            confirmed: Lsn::NONE,
             last: None,
             end_before: None,
             recovery: Recovery::default(),
@@ -272,8 +269,7 @@ impl Scan {
         if is_sound {
             self.deliver(file, header, &examined, visit);
         } else {
-            let last = header.next().previous();
-            let is_confirmed = file.is_followed || last <= self.watermark || reader.find_batch(header.end())?.is_some();
+            let is_confirmed = file.is_followed || reader.find_batch(header.end())?.is_some();
             if !is_confirmed && !is_whole {
                 return Ok(false);
             }
@@ -289,7 +285,7 @@ impl Scan {
                 self.damage(file.id, header.offset.into(), cause, lost);
             }
         }
-        self.watermark = self.watermark.max(header.durable);
+        self.confirmed = header.durable;
         self.recovery.batches += 1;
         self.expected = Some(header.next());
         self.chain = Some(header.checksum());
@@ -327,25 +323,21 @@ impl Scan {
         self.recovery.damage.push(Damage { file: file.name(), offset, cause, lost });
     }
 
-    /// What the files together say. `last_file` is named when records are missing behind all of them; `has_batches` says
-    /// whether any file, read or not, holds a batch. Where records were released there was one.
+    /// What the files together say. `has_batches`: any file, read or not, holds a batch. Where records were released there
+    /// was one, because the file of the last batch is never released.
     pub(super) fn finish(mut self, last_file: Option<FileId>, has_batches: bool) -> Scanned {
-        let next = self.next();
-        let is_tail_damaged = self.watermark >= next || (!has_batches && self.released > Lsn::NONE);
-        if is_tail_damaged {
-            let lost = Lost { first: next, last: self.watermark, name: None };
-            let lost = (self.watermark >= next).then_some(lost).into_iter().collect();
+        let is_gone = !has_batches && self.released > Lsn::NONE;
+        if is_gone {
             let file = last_file.map(FileId::name).unwrap_or_default();
-            self.recovery.damage.push(Damage { file, offset: 0, cause: Cause::Missing, lost });
+            self.recovery.damage.push(Damage { file, offset: 0, cause: Cause::Missing, lost: Vec::new() });
         }
-        self.recovery.next = next.max(self.watermark.next()).max(self.released.next());
+        self.recovery.next = self.next().max(self.released.next());
         self.recovery.epoch += 1;
         Scanned {
             chain: self.chain.unwrap_or_default(),
-            watermark: self.watermark,
+            confirmed: self.confirmed,
             last: self.last,
             recovery: self.recovery,
-            is_tail_damaged,
         }
     }
 }
