@@ -25,7 +25,7 @@ struct Target {
     words: &'static [&'static str],
 }
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     Target { name: "wire_client_protocol", entry: firn_wire::fuzzing::client_protocol, words: PROTOCOL },
     Target { name: "wire_headers", entry: firn_wire::fuzzing::headers, words: HEADERS },
     Target { name: "wire_connect", entry: firn_wire::fuzzing::connect, words: CONNECT },
@@ -36,6 +36,7 @@ const TARGETS: [Target; 10] = [
     Target { name: "auth_permissions", entry: firn_auth::fuzzing::permissions, words: RULES },
     Target { name: "api_request", entry: firn_api::fuzzing::request, words: REQUESTS },
     Target { name: "session_two_clients", entry: firn_session::fuzzing::session, words: PROTOCOL },
+    Target { name: "store_log_recovery", entry: firn_store::fuzzing::log_recovery, words: LOG },
 ];
 
 const PROTOCOL: &[&str] = &[
@@ -98,6 +99,7 @@ const REQUESTS: &[&str] = &[
     "\"filter_subjects\":[\"a\",\"b\"]",
     "\"metadata\":{\"a\":\"b\"}",
 ];
+const LOG: &[&str] = &["FWAL", "\0\0\0\0", "\u{1}\0P\0", "\0\0\u{10}\0", "\u{7}\0\0\0\0\0\0\0"];
 const HEADERS: &[&str] = &[
     "NATS/1.0",
     " 503",

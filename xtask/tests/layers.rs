@@ -10,7 +10,7 @@ use xtask::metadata::{self, Package};
 use xtask::workspace;
 
 /// Each package of ours, and the packages of ours it may name outside of tests.
-const MAY_NAME: [(&str, &[&str]); 15] = [
+const MAY_NAME: [(&str, &[&str]); 17] = [
     // words
     ("firn-id", &[]),
     ("firn-subject", &[]),
@@ -18,6 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ("firn-wire", &["firn-subject"]),
     ("firn-auth", &["firn-id", "firn-subject"]),
     ("firn-api", &["firn-id", "firn-subject"]),
+    ("firn-store", &["firn-id", "firn-subject"]),
     // parts
     ("firn-config", &["firn-auth", "firn-subject"]),
     ("firn-router", &["firn-id", "firn-auth", "firn-subject", "firn-wire"]),
@@ -29,6 +30,21 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ),
     ("firn", &["firn-server", "firn-config", "firn-auth", "firn-subject"]),
     ("firn-cli", &["firn", "firn-server", "firn-config", "firn-wire", "firn-subject", "firn-auth", "firn-id"]),
+    // tests: the simulated world knows all machines, and neither the server nor the command
+    (
+        "firn-sim",
+        &[
+            "firn-id",
+            "firn-subject",
+            "firn-wire",
+            "firn-auth",
+            "firn-api",
+            "firn-store",
+            "firn-config",
+            "firn-router",
+            "firn-session",
+        ],
+    ),
     // tests: they speak NATS and know nothing of the inside
     ("firn-conformance", &[]),
     ("nats-server", &[]),
@@ -37,8 +53,18 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
 ];
 
 /// The packages that reach none of [`WORLDLY`].
-const PURE: [&str; 8] =
-    ["firn-id", "firn-subject", "firn-wire", "firn-auth", "firn-api", "firn-config", "firn-router", "firn-session"];
+const PURE: [&str; 10] = [
+    "firn-id",
+    "firn-subject",
+    "firn-wire",
+    "firn-auth",
+    "firn-api",
+    "firn-store",
+    "firn-config",
+    "firn-router",
+    "firn-session",
+    "firn-sim",
+];
 
 /// Sockets, event loops, entropy and TLS.
 const WORLDLY: [&str; 5] = ["tokio", "mio", "socket2", "getrandom", "rustls"];

@@ -1,0 +1,29 @@
+//! What is kept: the shared write-ahead log, on a disk that is handed in.
+//!
+//! ```text
+//!   shard ── Submission ─┐                                    ┌─► disk: one durable write a batch
+//!   shard ── Submission ─┼─► Wal::submit ─► Wal::prepare ─────┤
+//!   shard ── Submission ─┘       │ Lsn          one batch     └─► Wal::written ─► durable Lsn: effects may leave
+//!                                ▼
+//!                       "done when durable ≥ this"
+//! ```
+//!
+//! All streams share one log, so that a machine with ten thousand busy streams syncs as often as a machine with one. A
+//! shard submits what its turn wrote and gets a position; what the turn wants to tell the world waits until the log is
+//! durable up to there. The log writes one batch at a time, made of everything that arrived while the last one was on
+//! its way (*group commit*). `docs/format.md` draws the bytes.
+//!
+//! Promises, each with a file of tests in `tests/log`:
+//!
+//! - What was reported durable is there after a crash at any disk operation, unchanged and in order.
+//! - A bit that flips is noticed. What it took is named by group and sequence; everything else stays readable.
+//! - After a failed sync nothing is acknowledged any more. A full disk refuses, and goes on by itself.
+//!
+//! Not here: files, threads, clocks ([`disk::Disk`] and `now` come from the caller); what a record's payload means; when
+//! a part of the log is no longer needed (whoever writes checkpoints calls [`wal::Wal::release`]).
+
+pub mod disk;
+
+pub mod wal;
+
+pub mod fuzzing;
