@@ -73,16 +73,33 @@ struct Run {
 
 /// Publishes on schedule through warm-up and measured span, then waits for what is still under way.
 pub(crate) fn run(server: &Server, schedule: Schedule) -> Result<OneWay> {
-    // In a thread of its own: threads and processes inherit the timer slack, and servers must not.
+    alone(|| keep_schedule(server, schedule))
+}
+
+/// How much of the schedule server and generator keep up with, in messages a second.
+pub(crate) fn sustained(server: &Server, schedule: Schedule) -> Result<f64> {
+    alone(|| {
+        let mut run = Run::open(server, schedule)?;
+        run.until(schedule.span.warm_up)?;
+        let before = run.published;
+        run.until(schedule.span.warm_up + schedule.span.measured)?;
+        Ok((run.published - before) as f64 / schedule.span.measured.as_secs_f64())
+    })
+}
+
+/// In a thread of its own: threads and processes inherit the timer slack, and servers must not.
+fn alone<T: Send>(load: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
-        let load = scope.spawn(|| keep_schedule(server, schedule));
+        let load = scope.spawn(|| {
+            // The default slack of 50 µs would make every tick late by up to another one.
+            set_timerslack(1)?;
+            load()
+        });
         load.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
 fn keep_schedule(server: &Server, schedule: Schedule) -> Result<OneWay> {
-    // The default slack of 50 µs would make every tick late by up to another one.
-    set_timerslack(1)?;
     let mut run = Run::open(server, schedule)?;
     let measured_from = schedule.span.warm_up;
     let ends = measured_from + schedule.span.measured;
