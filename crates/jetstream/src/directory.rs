@@ -34,6 +34,8 @@ pub struct Directory {
     streams: BTreeMap<GroupId, Known>,
     /// The highest group that was ever given.
     last_group: u64,
+    /// The highest one that is in the log. A stream in memory is in none, and its group is free after a restart.
+    last_logged: u64,
 }
 
 /// A stream as the directory knows it.
@@ -89,6 +91,9 @@ impl Directory {
             DirectoryEntry::Create { group, account, created, config } => {
                 let Some(config) = parse_config(config) else { return };
                 self.last_group = self.last_group.max(group.0);
+                if config.storage == Storage::File {
+                    self.last_logged = self.last_logged.max(group.0);
+                }
                 self.accounts.entry(account.to_owned()).or_default().insert(config.name.clone(), group);
                 self.streams.insert(group, Known { account: account.to_owned(), created, config });
             }
@@ -152,7 +157,7 @@ impl Directory {
 
     pub(crate) fn snapshot(&self, out: &mut Writer) {
         out.u8(VERSION);
-        out.u64(self.last_group);
+        out.u64(self.last_logged);
         let logged = || self.streams.iter().filter(|(_, known)| known.config.storage == Storage::File);
         out.count(logged().count());
         for (group, known) in logged() {
@@ -167,7 +172,8 @@ impl Directory {
         if reader.u8()? > VERSION {
             return None;
         }
-        let mut directory = Directory { last_group: reader.u64()?, ..Directory::default() };
+        let last = reader.u64()?;
+        let mut directory = Directory { last_group: last, last_logged: last, ..Directory::default() };
         for _ in 0..reader.count()? {
             let group = GroupId(reader.u64()?);
             let account = reader.text()?;

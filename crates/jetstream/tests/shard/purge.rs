@@ -60,19 +60,22 @@ fn what_cannot_be_purged_is_refused() {
     let mut world = World::new();
     world.make(r#"{"name":"Q","subjects":["q.>"],"deny_purge":true}"#);
     let both = r#"{"seq":3,"keep":1}"#;
-    let bad = r#"stream_purge_response,"error":{"code":400,"err_code":10003,"description":"bad request"},"purged":0}"#;
-    let unknown = r#"stream_purge_response,"error":{"code":400,"err_code":10025,"description":"invalid JSON: json: unknown field \"foo\""},"purged":0}"#;
-    let missing =
-        r#"stream_purge_response,"error":{"code":404,"err_code":10059,"description":"stream not found"},"purged":0}"#;
-    let denied = r#"stream_purge_response,"error":{"code":500,"err_code":10110,"description":"stream purge not permitted"},"purged":0}"#;
+    let error = |code: u16, err_code: u16, text: &str| {
+        let error = format!(r#"{{"code":{code},"err_code":{err_code},"description":"{text}"}}"#);
+        format!(r#"stream_purge_response,"error":{error},"purged":0}}"#)
+    };
+    let bad = error(400, 10003, "bad request");
+    let unknown = error(400, 10025, r#"invalid JSON: json: unknown field \"foo\""#);
+    let missing = error(404, 10059, "stream not found");
+    let denied = error(500, 10110, "stream purge not permitted");
     for (stream, body, expected) in [
-        ("Q", both, bad),
-        ("ZZ", both, bad),
-        ("Q", r#"{"foo":1}"#, unknown),
-        ("ZZ", r#"{"foo":1}"#, unknown),
-        ("ZZ", "x", missing),
-        ("Q", "x", denied),
+        ("Q", both, &bad),
+        ("ZZ", both, &bad),
+        ("Q", r#"{"foo":1}"#, &unknown),
+        ("ZZ", r#"{"foo":1}"#, &unknown),
+        ("ZZ", "x", &missing),
+        ("Q", "x", &denied),
     ] {
-        assert_eq!(world.api(&format!("STREAM.PURGE.{stream}"), body), expected, "{stream} {body}");
+        assert_eq!(world.api(&format!("STREAM.PURGE.{stream}"), body), *expected, "{stream} {body}");
     }
 }

@@ -19,7 +19,7 @@ use firn_jetstream::{
     shard::Shard,
 };
 use firn_sim::disk::SimDisk;
-use firn_store::wal::{GroupId, Limits, Lsn, Start, Wal};
+use firn_store::wal::{GroupId, Limits, Lsn, Record, Recovered, Start, Wal};
 use firn_subject::pattern;
 
 /// 2026-01-01T00:00:00Z.
@@ -231,16 +231,45 @@ impl World {
 
     /// All records of the log, into other shards.
     pub(crate) fn replay(&mut self, count: usize, settings: &Settings) -> Vec<Shard> {
-        self.wal = None;
         let mut fresh = shards(count, settings);
-        let (wal, recovery) = Wal::open(&self.disk, start(), self.now.monotonic, &mut |recovered| {
-            let shard = shard_of(recovered.record.name.group, count);
-            fresh[shard].replay(&recovered.record).unwrap();
-        })
-        .unwrap();
+        self.replay_into(&mut fresh, 0);
+        fresh
+    }
+
+    /// The records behind a position.
+    pub(crate) fn replay_into(&mut self, shards: &mut [Shard], behind: u64) {
+        let count = shards.len();
+        self.visit(&mut |lsn, record| {
+            if lsn > behind {
+                shards[shard_of(record.name.group, count)].replay(record).unwrap();
+            }
+        });
+    }
+
+    /// The first records.
+    pub(crate) fn replay_some(&mut self, shards: &mut [Shard], kept: usize) {
+        let mut left = kept;
+        self.visit(&mut |_, record| {
+            if left > 0 {
+                shards[0].replay(record).unwrap();
+                left -= 1;
+            }
+        });
+    }
+
+    /// Group and kind of each record.
+    pub(crate) fn record_names(&mut self) -> Vec<(u64, u8)> {
+        let mut names = Vec::new();
+        self.visit(&mut |_, record| names.push((record.name.group.0, record.kind)));
+        names
+    }
+
+    fn visit(&mut self, visit: &mut dyn FnMut(u64, &Record<'_>)) {
+        self.wal = None;
+        let mut show = |recovered: Recovered<'_>| visit(recovered.lsn.value(), &recovered.record);
+        let (wal, recovery) = Wal::open(&self.disk, start(), self.now.monotonic, &mut show).unwrap();
         assert!(recovery.damage.is_empty());
         self.wal = Some(wal);
-        fresh
     }
 }
 
