@@ -12,7 +12,7 @@ use crate::{
     settings::{AccountSettings, Settings},
 };
 
-/// What streams use.
+/// What streams use, and what was asked of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Bytes in memory.
@@ -21,19 +21,15 @@ pub struct Usage {
     pub storage: u64,
     /// Number of consumers.
     pub consumers: u64,
-}
-
-/// What the API did for an account.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Calls {
-    pub(crate) total: u64,
-    pub(crate) errors: u64,
+    /// Requests that were answered.
+    pub calls: u64,
+    /// Those that were answered with an error.
+    pub errors: u64,
 }
 
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) settings: AccountSettings,
-    pub(crate) calls: Calls,
     here: Usage,
     /// What the other shards last said.
     elsewhere: BTreeMap<usize, Usage>,
@@ -61,6 +57,8 @@ impl Usage {
             memory: self.memory + other.memory,
             storage: self.storage + other.storage,
             consumers: self.consumers + other.consumers,
+            calls: self.calls + other.calls,
+            errors: self.errors + other.errors,
         }
     }
 
@@ -69,6 +67,8 @@ impl Usage {
             memory: self.memory - other.memory,
             storage: self.storage - other.storage,
             consumers: self.consumers - other.consumers,
+            calls: self.calls - other.calls,
+            errors: self.errors - other.errors,
         }
     }
 }
@@ -90,8 +90,8 @@ impl Accounts {
         match self.all.get_mut(&id) {
             Some(account) => account.settings = settings,
             None => {
-                let (calls, here) = (Calls::default(), Usage::default());
-                let account = Account { settings, calls, here, elsewhere: BTreeMap::new(), has_changed: false };
+                let here = Usage::default();
+                let account = Account { settings, here, elsewhere: BTreeMap::new(), has_changed: false };
                 self.all.insert(id, account);
             }
         }
@@ -105,16 +105,14 @@ impl Accounts {
         self.all.iter().find(|(_, account)| account.settings.name == name).map(|(id, _)| *id)
     }
 
-    pub(crate) fn count_call(&mut self, id: AccountId) {
-        if let Some(account) = self.all.get_mut(&id) {
-            account.calls.total += 1;
+    /// A request was answered.
+    pub(crate) fn count_call(&mut self, id: AccountId, is_error: bool) {
+        let Some(account) = self.all.get_mut(&id) else { return };
+        for usage in [&mut account.here, &mut self.total] {
+            usage.calls += 1;
+            usage.errors += u64::from(is_error);
         }
-    }
-
-    pub(crate) fn count_error(&mut self, id: AccountId) {
-        if let Some(account) = self.all.get_mut(&id) {
-            account.calls.errors += 1;
-        }
+        account.has_changed = true;
     }
 
     /// A stream of this shard uses so many bytes instead.

@@ -145,10 +145,7 @@ pub(crate) type Streams = BTreeMap<firn_store::wal::GroupId, StreamInfo>;
 
 /// Sends an answer, and tells whoever audits the API.
 fn reply<B: Body>(turn: &mut Turn<'_>, request: &Request, after: After, outcome: Result<B, ApiError>) {
-    turn.accounts.count_call(request.account);
-    if outcome.is_err() {
-        turn.accounts.count_error(request.account);
-    }
+    turn.accounts.count_call(request.account, outcome.is_err());
     let body = json::write(&Response::from(outcome));
     let account = request.account;
     let subject = request.packet.reply();

@@ -38,8 +38,8 @@ fn describe(shard: &Shard, request: &Request) -> Result<AccountInfo, ApiError> {
         domain: shard.settings.domain.clone(),
         api: ApiStats {
             level: isize::try_from(names::LEVEL).unwrap_or(0),
-            total: account.calls.total,
-            errors: account.calls.errors,
+            total: usage.calls,
+            errors: usage.errors,
             inflight: 0,
         },
         ..AccountInfo::default()
