@@ -24,6 +24,7 @@
 
 pub mod account;
 pub mod command;
+pub mod consumer;
 pub mod directory;
 pub mod effect;
 pub mod entry;
