@@ -105,6 +105,15 @@ impl Accounts {
         self.all.iter().find(|(_, account)| account.settings.name == name).map(|(id, _)| *id)
     }
 
+    /// A stream of this shard has so many consumers instead.
+    pub(crate) fn consumers_changed(&mut self, id: AccountId, before: u64, now: u64) {
+        let Some(account) = self.all.get_mut(&id).filter(|_| before != now) else { return };
+        for usage in [&mut account.here, &mut self.total] {
+            usage.consumers = usage.consumers + now - before;
+        }
+        account.has_changed = true;
+    }
+
     /// A request was answered.
     pub(crate) fn count_call(&mut self, id: AccountId, is_error: bool) {
         let Some(account) = self.all.get_mut(&id) else { return };

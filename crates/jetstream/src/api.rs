@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Request ─► level, account ─► about the directory: here      INFO, CREATE, UPDATE, DELETE, NAMES, LIST
-//!                             └► about a stream: on its shard   INFO, PURGE, MSG.GET, MSG.DELETE, DIRECT.GET
+//!                             └► about a stream: on its shard   INFO, PURGE, MSG.GET, MSG.DELETE, DIRECT.GET, CONSUMER.>
 //! ```
 //!
 //! Each call checks its request, asks the directory or the stream, and answers with a typed body. An answer waits for
@@ -28,11 +28,13 @@ use crate::{
     now::Now,
     settings::Settings,
     shard::{Shard, Turn},
-    stream::{Stream, info::Shown},
+    stream::{Stream, consumers::no_responders, info::Shown},
 };
 
 mod account_info;
 mod cluster;
+mod consumer_create;
+mod consumers;
 mod message_delete;
 mod message_get;
 mod stream_create;
@@ -44,7 +46,8 @@ mod stream_purge;
 mod stream_update;
 
 pub(crate) use self::{
-    stream_create::created, stream_delete::deleted, stream_list::answer as list, stream_update::updated,
+    consumers::tell_consumer, stream_create::created, stream_delete::deleted, stream_list::answer as list,
+    stream_update::updated,
 };
 
 /// What every request must satisfy.
@@ -91,7 +94,19 @@ fn stream_of<'a>(operation: &Operation<'a>) -> Option<&'a str> {
         | Operation::MessageGet { stream }
         | Operation::MessageDelete { stream }
         | Operation::DirectGet { stream }
-        | Operation::DirectGetLast { stream, .. } => Some(stream),
+        | Operation::DirectGetLast { stream, .. }
+        | Operation::ConsumerNext { stream, .. }
+        | Operation::ConsumerCreateUnnamed { stream }
+        | Operation::ConsumerCreate { stream, .. }
+        | Operation::ConsumerCreateFiltered { stream, .. }
+        | Operation::ConsumerCreateDurable { stream, .. }
+        | Operation::ConsumerNames { stream }
+        | Operation::ConsumerList { stream }
+        | Operation::ConsumerInfo { stream, .. }
+        | Operation::ConsumerDelete { stream, .. }
+        | Operation::ConsumerPause { stream, .. }
+        | Operation::ConsumerUnpin { stream, .. }
+        | Operation::ConsumerReset { stream, .. } => Some(stream),
         _ => None,
     }
 }
@@ -113,11 +128,23 @@ pub(crate) fn answer_of_stream(
         Operation::StreamPurge { .. } => stream_purge::answer(turn, stream, request),
         Operation::MessageGet { .. } => message_get::answer(turn, stream, request),
         Operation::MessageDelete { .. } => message_delete::answer(turn, stream, request),
+        Operation::ConsumerNext { consumer, .. } => consumers::next(turn, stream, request, consumer),
+        Operation::ConsumerCreateUnnamed { .. }
+        | Operation::ConsumerCreate { .. }
+        | Operation::ConsumerCreateFiltered { .. }
+        | Operation::ConsumerCreateDurable { .. } => consumer_create::answer(turn, stream, request, operation),
+        Operation::ConsumerNames { .. } => consumers::names(turn, stream, request),
+        Operation::ConsumerList { .. } => consumers::list(turn, stream, request),
+        Operation::ConsumerInfo { consumer, .. } => consumers::info(turn, stream, request, consumer),
+        Operation::ConsumerDelete { consumer, .. } => consumers::delete(turn, stream, request, consumer),
+        Operation::ConsumerPause { consumer, .. } => consumers::pause(turn, stream, request, consumer),
+        Operation::ConsumerUnpin { consumer, .. } => consumers::unpin(turn, stream, request, consumer),
+        Operation::ConsumerReset { consumer, .. } => consumers::reset(turn, stream, request, consumer),
         _ => Ok(()),
     }
 }
 
-/// Nobody hears of a stream that is not there, or that answers no direct gets: whoever routes knows that nobody listens.
+/// A stream that is not there, or that answers no direct gets, does not listen.
 fn direct_get(
     turn: &mut Turn<'_>,
     stream: Option<&mut Stream>,
@@ -126,7 +153,10 @@ fn direct_get(
 ) -> Result<(), Fetch> {
     match stream.filter(|stream| stream.config.allow_direct) {
         Some(stream) => stream.direct_get(turn, request.account, &request.packet, subject),
-        None => Ok(()),
+        None => {
+            no_responders(turn, request);
+            Ok(())
+        }
     }
 }
 

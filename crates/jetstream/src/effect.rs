@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 
-use firn_api::advisory::{Advisory, ApiAudit, Event, StreamAction};
+use firn_api::advisory::{Advisory, ApiAudit, ConsumerAction, Event, StreamAction};
 use firn_api::json;
 use firn_auth::account::AccountId;
 use firn_store::wal::{GroupId, Submission};
 
-use crate::{command::Command, messages::Fetch};
+use crate::{
+    command::Command,
+    consumer::ConsumerEvent,
+    messages::{self, Fetch},
+};
 
 /// Number of a submission of one shard, from 1. Whoever drives the shard knows at which position of the log it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +57,32 @@ pub enum Effect {
         account: AccountId,
         /// Its bytes.
         message: MessageRange,
+    },
+    /// Send a stored message. What the receiver sees as its subject is the message's own.
+    Deliver {
+        /// What it waits for.
+        after: After,
+        /// In which account.
+        account: AccountId,
+        /// Its bytes: where it goes, its reply, and lines to add to its headers, each with its end.
+        parts: MessageRange,
+        /// The message.
+        message: messages::Message,
+        /// With its body.
+        has_body: bool,
+    },
+    /// Say by inputs, at once and from now on, whether somebody listens where a consumer pushes to.
+    Watch {
+        /// In which account.
+        account: AccountId,
+        /// The stream.
+        group: GroupId,
+        /// Name of the consumer.
+        consumer: String,
+        /// Where it pushes to; empty is nowhere any more.
+        subject: String,
+        /// The queue group that must listen; empty is anybody outside of one.
+        queue: String,
     },
     /// Tell who listens.
     Advisory {
@@ -131,6 +161,10 @@ pub struct Message<'a> {
 pub enum Happened {
     /// A stream was made, changed or deleted.
     Stream(Advisory<StreamAction>),
+    /// A consumer was made or deleted.
+    ConsumerMade(Advisory<ConsumerAction>),
+    /// Something happened to a consumer, on a server of this domain.
+    Consumer(Advisory<ConsumerEvent>, String),
     /// A request was answered.
     Audit(Advisory<ApiAudit>),
 }
@@ -140,6 +174,16 @@ impl Happened {
     pub fn subject(&self) -> String {
         match self {
             Happened::Stream(advisory) => advisory.event.subject(),
+            Happened::ConsumerMade(advisory) => advisory.event.subject(),
+            Happened::Consumer(advisory, _) => match &advisory.event {
+                ConsumerEvent::Acknowledged(event) => event.subject(),
+                ConsumerEvent::Exhausted(event) => event.subject(),
+                ConsumerEvent::Naked(event) => event.subject(),
+                ConsumerEvent::Terminated(event) => event.subject(),
+                ConsumerEvent::Paused(event) => event.subject(),
+                ConsumerEvent::Pinned(event) => event.subject(),
+                ConsumerEvent::Unpinned(event) => event.subject(),
+            },
             Happened::Audit(advisory) => advisory.event.subject(),
         }
     }
@@ -148,8 +192,30 @@ impl Happened {
     pub fn body(&self) -> Vec<u8> {
         match self {
             Happened::Stream(advisory) => json::write(advisory),
+            Happened::ConsumerMade(advisory) => json::write(advisory),
+            Happened::Consumer(advisory, domain) => consumer_body(advisory, domain),
             Happened::Audit(advisory) => json::write(advisory),
         }
+    }
+}
+
+fn consumer_body(advisory: &Advisory<ConsumerEvent>, domain: &str) -> Vec<u8> {
+    let Advisory { id, timestamp, event } = advisory;
+    macro_rules! write {
+        ($event:expr) => {{
+            let mut event = $event.clone();
+            domain.clone_into(&mut event.domain);
+            json::write(&Advisory { id: id.clone(), timestamp: *timestamp, event })
+        }};
+    }
+    match event {
+        ConsumerEvent::Acknowledged(event) => write!(event),
+        ConsumerEvent::Exhausted(event) => write!(event),
+        ConsumerEvent::Naked(event) => write!(event),
+        ConsumerEvent::Terminated(event) => write!(event),
+        ConsumerEvent::Paused(event) => write!(event),
+        ConsumerEvent::Pinned(event) => write!(event),
+        ConsumerEvent::Unpinned(event) => write!(event),
     }
 }
 
@@ -196,6 +262,24 @@ impl Effects {
 
     /// Publishes a message.
     pub(crate) fn publish(&mut self, after: After, account: AccountId, message: Message<'_>) {
+        let message = self.copy(message);
+        self.list.push(Effect::Message { after, account, message });
+    }
+
+    /// Sends a stored message; of `parts`, the headers are lines to add, and there is no body.
+    pub(crate) fn deliver(
+        &mut self,
+        after: After,
+        account: AccountId,
+        parts: Message<'_>,
+        message: messages::Message,
+        has_body: bool,
+    ) {
+        let parts = self.copy(parts);
+        self.list.push(Effect::Deliver { after, account, parts, message, has_body });
+    }
+
+    fn copy(&mut self, message: Message<'_>) -> MessageRange {
         let Message { subject, reply, headers, body } = message;
         let start = self.bytes.len();
         for part in [subject, reply, headers, body] {
@@ -203,8 +287,7 @@ impl Effects {
         }
         let (reply_at, end) = (start + subject.len(), self.bytes.len());
         let (headers_at, body_at) = (reply_at + reply.len(), end - body.len());
-        let message = MessageRange { start, reply_at, headers_at, body_at, end };
-        self.list.push(Effect::Message { after, account, message });
+        MessageRange { start, reply_at, headers_at, body_at, end }
     }
 
     /// Publishes a message without reply whose headers and body are written by these, which saves a copy of each.

@@ -4,7 +4,7 @@
 //!   record kind 1   frames of messages, back to back           the stream's group
 //!          kind 2   DirectoryEntry                             group 0
 //!          kind 3   StreamEntry                                the stream's group
-//!          kind 4   an entry of a consumer, not looked at here the stream's group
+//!          kind 4   entries of a consumer, behind its name      the stream's group
 //!
 //!   kinds 2 and 3   0 version │ 1 what │ 2 its fields …        little-endian, a string is its length (u64) and its bytes
 //! ```
@@ -26,7 +26,7 @@ pub const MESSAGES: u8 = 1;
 pub const DIRECTORY: u8 = 2;
 /// Record of a [`StreamEntry`].
 pub const STREAM: u8 = 3;
-/// Record of a consumer's entry.
+/// Record of entries of a consumer: the length of its name (u64), the name, the entries back to back.
 pub const CONSUMER: u8 = 4;
 
 /// The version that is written, and the highest that is read.
@@ -102,6 +102,24 @@ pub enum StreamEntry<'a> {
     Expire {
         /// Those before this sequence.
         below: u64,
+    },
+    /// A consumer was made.
+    CreateConsumer {
+        /// Its name.
+        name: &'a str,
+        /// When.
+        created: Timestamp,
+        /// The first sequence it looks at.
+        start: u64,
+        /// The stream's last sequence then.
+        last: u64,
+        /// Its configuration.
+        config: &'a [u8],
+    },
+    /// A consumer was deleted.
+    DeleteConsumer {
+        /// Its name.
+        name: &'a str,
     },
 }
 
@@ -228,6 +246,18 @@ impl<'a> StreamEntry<'a> {
                 out.u8(6);
                 out.u64(below);
             }
+            StreamEntry::CreateConsumer { name, created, start, last, config } => {
+                out.u8(7);
+                out.string(name.as_bytes());
+                out.i64(created.unix_nanos());
+                out.u64(start);
+                out.u64(last);
+                out.string(config);
+            }
+            StreamEntry::DeleteConsumer { name } => {
+                out.u8(8);
+                out.string(name.as_bytes());
+            }
         }
         out.bytes
     }
@@ -256,10 +286,33 @@ impl<'a> StreamEntry<'a> {
                 }
                 5 => StreamEntry::Purge { filter: reader.string()?, below: reader.u64()? },
                 6 => StreamEntry::Expire { below: reader.u64()? },
+                7 => StreamEntry::CreateConsumer {
+                    name: reader.text()?,
+                    created: Timestamp::from_unix_nanos(reader.i64()?),
+                    start: reader.u64()?,
+                    last: reader.u64()?,
+                    config: reader.string()?,
+                },
+                8 => StreamEntry::DeleteConsumer { name: reader.text()? },
                 _ => return None,
             })
         })
     }
+}
+
+/// The payload of a record with entries of a consumer.
+pub(crate) fn encode_consumer(name: &str, entries: &[u8]) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.string(name.as_bytes());
+    out.bytes.extend_from_slice(entries);
+    out.bytes
+}
+
+/// Name and entries of a consumer, from the payload of a record.
+pub(crate) fn decode_consumer(payload: &[u8]) -> Result<(&str, &[u8]), BadEntry> {
+    let mut reader = Reader::new(payload);
+    let name = reader.text().ok_or(BadEntry::Malformed)?;
+    Ok((name, reader.rest()))
 }
 
 /// Version, what it is, and its fields, which fill the payload.
@@ -297,6 +350,8 @@ mod tests {
             StreamEntry::Remove { sequences: Sequences::new(&numbers) },
             StreamEntry::Purge { filter: b"a.>", below: 4 },
             StreamEntry::Expire { below: 12 },
+            StreamEntry::CreateConsumer { name: "C", created, start: 3, last: 4, config: b"{}" },
+            StreamEntry::DeleteConsumer { name: "C" },
         ] {
             let bytes = entry.encode();
             assert_eq!(StreamEntry::decode(&bytes), Ok(entry));

@@ -16,6 +16,22 @@ pub enum Input {
         /// The message.
         packet: Packet,
     },
+    /// A message came to `$JS.ACK.>` or `$JS.FC.>` that names a stream of this shard.
+    Ack {
+        /// The stream.
+        group: GroupId,
+        /// The message.
+        packet: Packet,
+    },
+    /// Somebody listens where a consumer pushes to, or nobody does any more.
+    Interest {
+        /// The stream.
+        group: GroupId,
+        /// Name of the consumer.
+        consumer: Box<str>,
+        /// Somebody does.
+        is_there: bool,
+    },
     /// A request to `$JS.API.>`. Those about the directory go to shard 0; so do all whose stream is not known.
     Request(Request),
     /// What a stream had to read is in memory.

@@ -30,6 +30,7 @@ pub mod effect;
 pub mod entry;
 pub mod filters;
 pub mod input;
+pub mod listeners;
 pub mod messages;
 pub mod now;
 pub mod packet;

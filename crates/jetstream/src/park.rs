@@ -11,8 +11,13 @@ use crate::{input::Request, messages::Fetch, packet::Packet};
 pub(crate) enum Task {
     Publish(Packet),
     Request(Request),
+    Ack(Packet),
+    /// A consumer of this name has a listener, or has none.
+    Interest(Box<str>, bool),
     /// Look at what became too old.
     Age,
+    /// Call consumers whose time has come.
+    Tick,
 }
 
 /// Tasks of one stream that wait.

@@ -34,6 +34,8 @@ pub(crate) struct Replica {
     /// Of streams in memory nothing is written.
     is_logged: bool,
     changed: Ticket,
+    /// The last change of what messages there are.
+    messages_changed: Ticket,
     run: Run,
 }
 
@@ -48,7 +50,7 @@ struct Run {
 
 impl Replica {
     pub(crate) fn new(group: GroupId, is_logged: bool) -> Self {
-        Replica { group, is_logged, changed: Ticket::NONE, run: Run::default() }
+        Replica { group, is_logged, changed: Ticket::NONE, messages_changed: Ticket::NONE, run: Run::default() }
     }
 
     pub(crate) fn group(&self) -> GroupId {
@@ -60,6 +62,11 @@ impl Replica {
         self.changed.into()
     }
 
+    /// What an effect waits for that shows messages and nothing of who consumed them.
+    pub(crate) fn after_messages(&self) -> After {
+        self.messages_changed.into()
+    }
+
     /// Proposes an entry; the caller applies it at once.
     pub(crate) fn propose(&mut self, log: &mut Log<'_>, kind: u8, payload: &[u8]) {
         if self.is_logged {
@@ -67,6 +74,9 @@ impl Replica {
             let name = Name { group: self.group, sequence: 0, count: 0 };
             log.write(&Record { name, kind, extension: Extension::default(), payload });
             self.changed = log.ticket;
+            if kind != entry::CONSUMER {
+                self.messages_changed = log.ticket;
+            }
         }
     }
 
@@ -86,7 +96,7 @@ impl Replica {
         message.encode(&mut self.run.frames);
         self.run.next = message.sequence + 1;
         self.run.count += 1;
-        self.changed = log.ticket;
+        (self.changed, self.messages_changed) = (log.ticket, log.ticket);
     }
 
     /// Writes the open run, if there is one.

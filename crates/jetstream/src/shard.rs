@@ -26,8 +26,9 @@ use crate::{
     command::{Command, Placed, Placement, shard_of},
     directory::Directory,
     effect::{After, Effect, Effects, Ticket},
-    entry::{self, BadEntry, DirectoryEntry, StreamEntry},
+    entry::{self, BadEntry, DirectoryEntry, StreamEntry, decode_consumer},
     input::{Input, Request},
+    listeners::{Everybody, Listeners},
     messages::{Fetch, Frame, NewMessage, Storage},
     now::Now,
     park::Task,
@@ -64,6 +65,12 @@ pub struct Shard {
     pub(crate) questions: Questions,
     /// What it says to itself.
     commands: VecDeque<Command>,
+    /// Streams whose consumers were called and not finished.
+    busy: BTreeSet<GroupId>,
+    /// When consumers of streams are to be called.
+    consumers_due: BTreeSet<(Monotonic, GroupId)>,
+    consumers_due_of: BTreeMap<GroupId, Monotonic>,
+    listeners: Box<dyn Listeners>,
     ids: Ids,
     /// The last submission that was not empty.
     ticket: Ticket,
@@ -82,8 +89,7 @@ pub(crate) struct Turn<'t> {
     pub(crate) accounts: &'t mut Accounts,
     /// What showing the directory waits for, where it is here.
     pub(crate) directory_after: After,
-    /// Consumers who waited for what was appended.
-    pub(crate) woken: &'t mut Vec<u64>,
+    pub(crate) listeners: &'t dyn Listeners,
     ids: &'t mut Ids,
     open: &'t mut Vec<GroupId>,
     ticket: Ticket,
@@ -123,6 +129,10 @@ impl Shard {
             due_of: BTreeMap::new(),
             questions: Questions::default(),
             commands: VecDeque::new(),
+            busy: BTreeSet::new(),
+            consumers_due: BTreeSet::new(),
+            consumers_due_of: BTreeMap::new(),
+            listeners: Box::new(Everybody),
             ticket: Ticket::NONE,
             open: Vec::new(),
             now: None,
@@ -143,6 +153,11 @@ impl Shard {
         }
     }
 
+    /// Whom it asks who listens; without, somebody always does.
+    pub fn set_listeners(&mut self, listeners: Box<dyn Listeners>) {
+        self.listeners = listeners;
+    }
+
     /// What there is: of shard 0 all streams, of others nothing.
     pub fn directory(&self) -> &Directory {
         &self.directory
@@ -158,24 +173,37 @@ impl Shard {
         }
         self.age(now, effects);
         self.obey_all(now, effects);
+        self.finish(now, effects);
         self.tell_usage(effects);
         self.close(effects);
     }
 
     /// When to call [`Shard::turn`] if nothing comes until then.
     pub fn deadline(&self) -> Option<Monotonic> {
-        let (now, (due, _)) = (self.now?, self.due.first()?);
-        let wait = due.saturating_sub(now.wall.unix_nanos());
-        Some(now.monotonic + Duration::from_nanos(u64::try_from(wait).unwrap_or(0)))
+        let now = self.now?;
+        if !self.busy.is_empty() {
+            return Some(now.monotonic);
+        }
+        let aged = self.due.first().map(|(due, _)| {
+            let wait = due.saturating_sub(now.wall.unix_nanos());
+            now.monotonic + Duration::from_nanos(u64::try_from(wait).unwrap_or(0))
+        });
+        [aged, self.consumers_due.first().map(|(due, _)| *due)].into_iter().flatten().min()
     }
 
     fn take(&mut self, now: Now, input: Input, effects: &mut Effects) {
         match input {
             Input::Publish { group, packet } => self.task(now, group, Task::Publish(packet), effects),
+            Input::Ack { group, packet } => self.task(now, group, Task::Ack(packet), effects),
+            Input::Interest { group, consumer, is_there } => {
+                self.task(now, group, Task::Interest(consumer, is_there), effects);
+            }
             Input::Request(request) => self.request(now, request, effects),
             Input::Fetched { group, fetch } => {
-                let was_awaited = self.streams.get_mut(&group).is_some_and(|stream| stream.park.fetched(&fetch));
-                if was_awaited {
+                let Some(stream) = self.streams.get_mut(&group) else { return };
+                stream.consumers.fetched();
+                self.busy.insert(group);
+                if stream.park.fetched(&fetch) {
                     self.resume(now, group, effects);
                 }
             }
@@ -262,7 +290,6 @@ impl Shard {
     /// Does what waits, up to what has to be read first.
     fn resume(&mut self, now: Now, group: GroupId, effects: &mut Effects) {
         let Some(stream) = self.streams.get_mut(&group) else { return };
-        let mut woken = Vec::new();
         let cold = loop {
             if let Err(fetch) = stream.work() {
                 break Some(fetch);
@@ -274,7 +301,7 @@ impl Shard {
                 settings: &self.settings,
                 accounts: &mut self.accounts,
                 directory_after: self.directory_replica.after(),
-                woken: &mut woken,
+                listeners: &*self.listeners,
                 ids: &mut self.ids,
                 open: &mut self.open,
                 ticket: self.ticket.next(),
@@ -282,7 +309,21 @@ impl Shard {
             let outcome = match &task {
                 Task::Publish(packet) => stream.publish(&mut turn, packet),
                 Task::Request(request) => api::answer_of_stream(&mut turn, Some(stream), request),
+                Task::Ack(packet) => {
+                    stream.acknowledged(&mut turn, packet);
+                    Ok(())
+                }
+                Task::Interest(consumer, is_there) => {
+                    if let Some(number) = stream.consumers.find(consumer) {
+                        stream.call(&mut turn, number, |consumer, turn| consumer.interest(turn, *is_there));
+                    }
+                    Ok(())
+                }
                 Task::Age => stream.age(&mut turn),
+                Task::Tick => {
+                    stream.tick_consumers(&mut turn);
+                    Ok(())
+                }
             };
             count_bytes(&mut self.accounts, stream);
             if let Err(fetch) = outcome {
@@ -294,8 +335,40 @@ impl Shard {
             ask(stream, fetch, effects);
         }
         count_bytes(&mut self.accounts, stream);
+        if stream.consumers.is_busy() {
+            self.busy.insert(group);
+        }
         let due = stream.due_at().filter(|_| !stream.park.is_waiting());
         self.set_due(group, due);
+    }
+
+    /// Ends the turn for consumers that were called.
+    fn finish(&mut self, now: Now, effects: &mut Effects) {
+        for group in std::mem::take(&mut self.busy) {
+            let Some(stream) = self.streams.get_mut(&group) else { continue };
+            let mut turn = Turn {
+                now,
+                effects,
+                settings: &self.settings,
+                accounts: &mut self.accounts,
+                directory_after: self.directory_replica.after(),
+                listeners: &*self.listeners,
+                ids: &mut self.ids,
+                open: &mut self.open,
+                ticket: self.ticket.next(),
+            };
+            stream.finish(&mut turn);
+            count_bytes(&mut self.accounts, stream);
+            if let Err(fetch) = stream.work() {
+                ask(stream, fetch, effects);
+            }
+            if stream.consumers.is_busy() {
+                self.busy.insert(group);
+            }
+            let (due, consumers_due) = (stream.due_at(), stream.consumers.deadline());
+            self.set_due(group, due);
+            self.set_consumers_due(group, consumers_due);
+        }
     }
 
     /// An answer about a stream that is not there.
@@ -314,7 +387,7 @@ impl Shard {
             settings: &self.settings,
             accounts: &mut self.accounts,
             directory_after: self.directory_replica.after(),
-            woken: &mut Vec::new(),
+            listeners: &*self.listeners,
             ids: &mut self.ids,
             open: &mut self.open,
             ticket,
@@ -358,8 +431,12 @@ impl Shard {
         }
         count_bytes(&mut self.accounts, stream);
         listen(stream, stream_after, effects);
+        self.busy.insert(group);
         let due = stream.due_at();
         self.set_due(group, due);
+        if request.is_none() {
+            self.watch_all(now, group, effects);
+        }
         if let Some((request, placed)) = request {
             let Some(stream) = self.streams.get(&group) else { return };
             let info = api::placed(stream, now, &self.settings);
@@ -370,16 +447,27 @@ impl Shard {
         }
     }
 
+    /// Asks anew who listens to what a stream's consumers push.
+    fn watch_all(&mut self, now: Now, group: GroupId, effects: &mut Effects) {
+        let Some(stream) = self.streams.remove(&group) else { return };
+        self.with_turn(now, effects, |turn| stream.watch_all(turn));
+        self.streams.insert(group, stream);
+    }
+
     /// The directory says that a stream is no more.
     fn remove(&mut self, now: Now, group: GroupId, request: Option<Request>, effects: &mut Effects) {
         let after = self.after_directory();
         self.set_due(group, None);
+        self.set_consumers_due(group, None);
+        self.busy.remove(&group);
         if let Some(mut stream) = self.streams.remove(&group) {
+            self.with_turn(now, effects, |turn| stream.end_consumers(turn));
             // What was proposed in this turn is in order before the directory's record or not at all.
             let mut log = Log { submission: &mut effects.submission, ticket: self.ticket.next(), open: &mut self.open };
             stream.replica.flush(&mut log);
             if let Some(account) = stream.account_id {
                 self.accounts.changed(account, stream.messages.storage(), stream.counted_bytes, 0);
+                self.accounts.consumers_changed(account, stream.counted_consumers, 0);
                 let stream = stream.config.name.clone();
                 let (subjects, is_direct) = (Vec::new(), false);
                 effects.list.push(Effect::Listen { after, account, group, stream, subjects, is_direct });
@@ -406,6 +494,23 @@ impl Shard {
         for group in groups {
             self.task(now, group, Task::Age, effects);
         }
+        let until = (now.monotonic, GroupId(u64::MAX));
+        let groups: Vec<GroupId> = self.consumers_due.range(..=until).map(|(_, group)| *group).collect();
+        for group in groups {
+            self.set_consumers_due(group, None);
+            self.task(now, group, Task::Tick, effects);
+        }
+    }
+
+    fn set_consumers_due(&mut self, group: GroupId, due: Option<Monotonic>) {
+        let old = match due {
+            Some(due) => self.consumers_due_of.insert(group, due),
+            None => self.consumers_due_of.remove(&group),
+        };
+        if let Some(old) = old {
+            self.consumers_due.remove(&(old, group));
+        }
+        self.consumers_due.extend(due.map(|due| (due, group)));
     }
 
     fn set_due(&mut self, group: GroupId, due: Option<i64>) {
@@ -485,7 +590,11 @@ impl Shard {
         if record.kind == entry::MESSAGES {
             return replay_messages(stream, record.payload);
         }
-        Ok(())
+        if record.kind == entry::CONSUMER {
+            let (name, entries) = decode_consumer(record.payload)?;
+            return Ok(stream.apply_consumer(name, entries)?);
+        }
+        Err(BadEntry::Malformed.into())
     }
 
     /// All of the log was replayed: shard 0 tells every shard, itself included, which streams there are. The first turn
@@ -517,6 +626,7 @@ impl Shard {
         for group in gone {
             self.streams.remove(&group);
             self.set_due(group, None);
+            self.set_consumers_due(group, None);
         }
     }
 
@@ -588,4 +698,7 @@ fn count_bytes(accounts: &mut Accounts, stream: &mut Stream) {
     let bytes = stream.state().bytes;
     accounts.changed(account, stream.messages.storage(), stream.counted_bytes, bytes);
     stream.counted_bytes = bytes;
+    let consumers = u64::try_from(stream.consumers.len()).expect("a length fits");
+    accounts.consumers_changed(account, stream.counted_consumers, consumers);
+    stream.counted_consumers = consumers;
 }

@@ -16,15 +16,19 @@
 
 use std::collections::VecDeque;
 
-use firn_api::stream::{Retention, StreamConfig};
+use firn_api::{
+    consumer::ConsumerConfig,
+    stream::{Retention, StreamConfig},
+};
 use firn_api::{json, time::Nanos};
 use firn_auth::account::AccountId;
 use firn_id::Timestamp;
 use firn_store::wal::GroupId;
 use firn_subject::mapping::Transform;
 
-use self::{chore::Chore, dedupe::Dedupe, expiry::Expiry, headers::Asks, ttl::Ttl};
+use self::{chore::Chore, consumers::Consumers, dedupe::Dedupe, expiry::Expiry, headers::Asks, ttl::Ttl};
 use crate::{
+    consumer::Start,
     effect::After,
     entry::{self, StreamEntry},
     filters::Filters,
@@ -35,6 +39,7 @@ use crate::{
 
 pub(crate) mod age;
 pub(crate) mod chore;
+pub(crate) mod consumers;
 pub(crate) mod dedupe;
 pub(crate) mod direct;
 pub(crate) mod expiry;
@@ -66,9 +71,12 @@ pub(crate) struct Stream {
     rules: Rules,
     /// Filters of its consumers, who are numbered.
     pub(crate) filters: Filters<u64>,
+    pub(crate) consumers: Consumers,
     pub(crate) park: Park,
     /// Bytes that the account counts.
     pub(crate) counted_bytes: u64,
+    /// Consumers that it counts.
+    pub(crate) counted_consumers: u64,
 }
 
 /// What follows from a configuration, ready for use.
@@ -126,8 +134,10 @@ impl Stream {
             last_time: None,
             chores: VecDeque::new(),
             filters: Filters::default(),
+            consumers: Consumers::default(),
             park: Park::default(),
             counted_bytes: 0,
+            counted_consumers: 0,
         }
     }
 
@@ -206,6 +216,12 @@ impl Stream {
             }
             StreamEntry::Purge { filter, below } => self.chores.push_back(Chore::purge(filter, below)),
             StreamEntry::Expire { below } => self.chores.push_back(Chore::Expire { below }),
+            StreamEntry::CreateConsumer { name, created, start, last, config } => {
+                if let Ok(config) = json::read::<ConsumerConfig>(config) {
+                    self.create_consumer(name, created, Start { sequence: start, last }, config);
+                }
+            }
+            StreamEntry::DeleteConsumer { name } => self.remove_consumer(name),
         }
     }
 

@@ -7,7 +7,8 @@
 use super::Stream;
 use crate::{
     codec::{Reader, Writer},
-    messages::{Fetch, Filter, ready},
+    consumer::Removed,
+    messages::{self, Fetch, Filter, ready},
 };
 
 /// Subjects that are looked at together.
@@ -137,7 +138,7 @@ impl Stream {
             if state.messages == 0 || (state.messages <= messages_max && state.bytes <= bytes_max) {
                 return Ok(());
             }
-            self.remove(state.first_sequence)?;
+            self.remove_counted(state.first_sequence, Removed::Below(state.first_sequence + 1))?;
         }
     }
 
@@ -168,15 +169,25 @@ impl Stream {
     }
 
     fn remove(&mut self, sequence: u64) -> Result<(), Fetch> {
-        if ready(self.messages.remove(sequence))?.is_some() {
+        self.remove_counted(sequence, Removed::One(sequence))
+    }
+
+    /// Removes a message, and tells who counts that.
+    fn remove_counted(&mut self, sequence: u64, what: Removed) -> Result<(), Fetch> {
+        if let Some(removed) = ready(self.messages.remove(sequence))? {
             self.expiry.removed(sequence);
+            self.filters.removed(&removed.subject, what);
         }
         Ok(())
     }
 
     /// Also the sequences before it that were not given yet are not given any more.
     fn remove_below(&mut self, below: u64) -> Result<(), Fetch> {
-        ready(self.messages.remove_below(below, &mut |_| {}))?;
+        let filters = &mut self.filters;
+        let mut count = |removed: messages::Removed| {
+            filters.removed(&removed.subject, Removed::Below(removed.sequence + 1));
+        };
+        ready(self.messages.remove_below(below, &mut count))?;
         self.messages.skip_to(below);
         self.expiry.removed_below(below);
         Ok(())

@@ -46,7 +46,7 @@ impl Stream {
             last_ts: self.last_time.map(Time::from).unwrap_or_default(),
             num_subjects: count(state.subjects),
             num_deleted: count(state.deleted),
-            consumer_count: 0,
+            consumer_count: isize::try_from(self.consumers.len()).unwrap_or(isize::MAX),
             ..StreamState::default()
         }
     }

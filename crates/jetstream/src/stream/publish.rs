@@ -270,7 +270,7 @@ impl Stream {
             extension: Default::default(),
         };
         let _ = self.propose_message(&mut turn.log(), &message);
-        self.filters.appended(message.subject, turn.woken);
+        self.wake(message.subject);
         if let Some(republish) = republish {
             self.republish(turn, &message, &republish);
         }

@@ -44,6 +44,7 @@ impl Stream {
         if count > 0 || moves {
             let entry = StreamEntry::Purge { filter: pattern.as_bytes(), below };
             let _ = self.propose(&mut turn.log(), &entry);
+            self.purged(turn);
         }
         Ok(Ok(count))
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   0 version │ account │ created │ configuration │ last time │ last id │ first and next sequence │ frames
-//!   │ ids seen │ what ends when │ chores
+//!   │ ids seen │ what ends when │ chores │ consumers
 //! ```
 //!
 //! The same entries give the same bytes.
@@ -16,6 +16,7 @@ use firn_store::wal::GroupId;
 use super::{Stream, chore::Chore, dedupe::Dedupe, expiry::Expiry, parse_config};
 use crate::{
     codec::{Reader, Writer},
+    consumer::Consumer,
     messages::{Access, Frame, Loaded, Messages, NewMessage},
 };
 
@@ -38,6 +39,13 @@ impl Stream {
         self.expiry.snapshot(out);
         out.count(self.chores.len());
         self.chores.iter().for_each(|chore| chore.snapshot(out));
+        let logged = || self.consumers.iter().filter(|(_, consumer)| !consumer.config().mem_storage);
+        out.count(logged().count());
+        for (_, consumer) in logged() {
+            let mut section = Vec::new();
+            consumer.snapshot(&mut section);
+            out.string(&section);
+        }
     }
 
     fn frames(&self) -> Vec<u8> {
@@ -80,6 +88,9 @@ impl Stream {
         stream.expiry = Expiry::restore(reader)?;
         for _ in 0..reader.count()? {
             stream.chores.push_back(Chore::restore(reader)?);
+        }
+        for _ in 0..reader.count()? {
+            stream.insert_consumer(Consumer::restore(reader.string()?).ok()?);
         }
         Some(stream)
     }

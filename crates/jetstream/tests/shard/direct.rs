@@ -13,9 +13,7 @@ fn world() -> World {
 /// A line each: `sequence subject pending last body`, of a batch; `sequence subject body` of one; or the status with its
 /// fields.
 fn get(world: &mut World, subject: &str, body: &str) -> Vec<String> {
-    let Some(received) = world.publish(&format!("$JS.API.DIRECT.GET.{subject}"), "_R", "", body) else {
-        return vec!["503".to_owned()];
-    };
+    let received = world.publish(&format!("$JS.API.DIRECT.GET.{subject}"), "_R", "", body).unwrap();
     received.iter().map(line).collect()
 }
 
@@ -133,7 +131,7 @@ fn each_request_has_its_answer() {
         ("D.d.a", r#"{"seq":2}"#, "408 Bad Request"),
         ("D.d.a", "x", "408 Malformed Request"),
         ("D.d.a", "{}", "3 d.a b3"),
-        ("ZZ", r#"{"seq":1}"#, "503"),
+        ("ZZ", r#"{"seq":1}"#, "503|Nats-Subject: $JS.API.DIRECT.GET.ZZ"),
     ] {
         assert_eq!(get(&mut world, subject, body), [expected], "{subject} {body}");
     }
@@ -175,7 +173,7 @@ fn more_than_a_thousand_subjects_are_too_many() {
 fn a_stream_that_allows_none_does_not_listen() {
     let mut world = World::new();
     world.make(r#"{"name":"D","subjects":["d.>"]}"#);
-    assert_eq!(get(&mut world, "D", r#"{"seq":1}"#), ["503"]);
+    assert_eq!(get(&mut world, "D", r#"{"seq":1}"#), ["503|Nats-Subject: $JS.API.DIRECT.GET.D"]);
     world.api("STREAM.UPDATE.D", r#"{"name":"D","subjects":["d.>"],"allow_direct":true}"#);
     assert_eq!(get(&mut world, "D", r#"{"seq":1}"#), ["404 Message Not Found"]);
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is not as it must be")]
 
 mod accounts;
+mod consumers;
 mod direct;
 mod expiry;
 mod limits;

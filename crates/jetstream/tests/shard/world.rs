@@ -3,14 +3,14 @@
 //! Every effect leaves at once when the log is durable, which it is after every turn; the tests of `waits` look at what
 //! effects wait for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use firn_api::account::AccountLimits;
 use firn_auth::account::AccountId;
 use firn_id::{Monotonic, Timestamp};
 use firn_jetstream::{
-    command::{Command, shard_of},
+    command::shard_of,
     effect::{Effect, Effects},
     input::{Input, Request},
     now::Now,
@@ -42,6 +42,10 @@ pub(crate) struct World {
     pub(crate) listening: BTreeMap<GroupId, (AccountId, String, Vec<String>, bool)>,
     pub(crate) received: Vec<Received>,
     pub(crate) advisories: Vec<(String, String)>,
+    /// Where the last deliveries are acknowledged.
+    pub(crate) delivered: Vec<String>,
+    /// Subjects to which somebody listens.
+    pub(crate) heard: BTreeSet<String>,
     pub(crate) records: Lsn,
     account: AccountId,
 }
@@ -77,6 +81,8 @@ impl World {
             listening: BTreeMap::new(),
             received: Vec::new(),
             advisories: Vec::new(),
+            delivered: Vec::new(),
+            heard: BTreeSet::new(),
             records: Lsn::NONE,
             account: AccountId::GLOBAL,
         }
@@ -113,18 +119,19 @@ impl World {
             let mut effects = Effects::new();
             self.shards[shard].turn(self.now, &mut [input].into_iter(), &mut effects);
             self.shards[shard].check_invariants();
-            inputs.extend(self.carry_out(effects).into_iter().map(|(to, command)| (to, Input::Command(command))));
+            inputs.extend(self.carry_out(effects));
         }
     }
 
-    pub(crate) fn carry_out(&mut self, mut effects: Effects) -> Vec<(usize, Command)> {
+    /// What follows for shards.
+    pub(crate) fn carry_out(&mut self, mut effects: Effects) -> Vec<(usize, Input)> {
         let submission = std::mem::take(&mut effects.submission);
         let wal = self.wal.as_mut().unwrap();
         self.records = wal.submit(submission).unwrap();
         while wal.durable() < self.records {
             wal.turn(&self.disk, self.now.monotonic);
         }
-        let mut commands = Vec::new();
+        let mut inputs = Vec::new();
         for effect in std::mem::take(&mut effects.list) {
             match effect {
                 Effect::Message { message, .. } => {
@@ -144,12 +151,25 @@ impl World {
                         self.listening.insert(group, (account, stream, subjects, is_direct));
                     }
                 }
-                Effect::Command { shard, command, .. } => commands.push((shard, *command)),
+                Effect::Command { shard, command, .. } => inputs.push((shard, Input::Command(*command))),
+                Effect::Deliver { parts, message, has_body, .. } => {
+                    let parts = effects.message(parts);
+                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    let body = if has_body { text(message.body()) } else { String::new() };
+                    let headers = text(message.headers()) + &text(parts.headers);
+                    self.delivered.push(text(parts.reply));
+                    self.received.push(Received { subject: text(parts.subject), headers, body });
+                }
+                Effect::Watch { group, consumer, subject, .. } => {
+                    let is_there = self.heard.contains(&subject);
+                    let consumer = consumer.into();
+                    inputs.push((shard_of(group, self.shards.len()), Input::Interest { group, consumer, is_there }));
+                }
                 Effect::Fetch { .. } => panic!("nothing is cold here"),
                 Effect::Drop { .. } => {}
             }
         }
-        commands
+        inputs
     }
 
     /// Publishes, and says what came meanwhile. None: nobody listens.
@@ -157,14 +177,14 @@ impl World {
         let packet = Packet::new(subject.as_bytes(), reply.as_bytes(), headers.as_bytes(), body.as_bytes());
         self.received.clear();
         let (account, count) = (self.account, self.shards.len());
-        if let Some(rest) = subject.strip_prefix("$JS.API.") {
-            if let Some(rest) = rest.strip_prefix("DIRECT.GET.") {
-                let name = rest.split('.').next().unwrap();
-                let is_direct = |(of, stream, _, is_direct): &(AccountId, String, Vec<String>, bool)| {
-                    *of == account && stream == name && *is_direct
-                };
-                self.listening.values().find(|listener| is_direct(listener))?;
-            }
+        if let Some(ack) = subject.strip_prefix("$JS.ACK.") {
+            let name = ack.split('.').next().unwrap();
+            let found = self.listening.iter().find(|(_, (of, stream, ..))| *of == account && stream == name);
+            let group = *found?.0;
+            self.input(shard_of(group, count), Input::Ack { group, packet });
+            return Some(std::mem::take(&mut self.received));
+        }
+        if subject.starts_with("$JS.API.") {
             self.input(0, Input::Request(Request { account, client: None, group: None, packet }));
             return Some(std::mem::take(&mut self.received));
         }
