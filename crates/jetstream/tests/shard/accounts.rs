@@ -30,7 +30,9 @@ fn info(numbers: [u64; 5], calls: [u64; 2]) -> String {
     let used = format!(
         r#""memory":{memory},"storage":{storage},"reserved_memory":{reserved_memory},"reserved_storage":{reserved_storage}"#
     );
-    let limits = r#"{"max_memory":10240,"max_storage":20480,"max_streams":4,"max_consumers":3,"max_ack_pending":-1,"memory_max_stream_bytes":-1,"storage_max_stream_bytes":-1,"max_bytes_required":false}"#;
+    let own = r#""max_memory":10240,"max_storage":20480,"max_streams":4,"max_consumers":3,"max_ack_pending":-1"#;
+    let of_stream = r#""memory_max_stream_bytes":-1,"storage_max_stream_bytes":-1,"max_bytes_required":false"#;
+    let limits = format!("{{{own},{of_stream}}}");
     let api = format!(r#"{{"level":5,"total":{total},"errors":{errors}}}"#);
     format!(r#"account_info_response,{used},"streams":{streams},"consumers":0,"limits":{limits},"api":{api}}}"#)
 }

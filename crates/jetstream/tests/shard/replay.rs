@@ -58,7 +58,9 @@ fn step(world: &mut World, random: &mut Random) {
             let update = format!(r#"{{{stream},"description":"{}"}}"#, random.index(3));
             world.api(&format!("STREAM.UPDATE.{name}"), &update);
         }
-        8 | 9 => world.pass(Duration::from_millis(u64::try_from(random.index(900)).unwrap())),
+        8 | 9 | 10 => consumer_step(world, random, name),
+        11 | 12 => world.pass(Duration::from_millis(u64::try_from(random.index(900)).unwrap())),
+        13..16 => consumer_step(world, random, name),
         _ => {
             let fields: Vec<(&str, &str)> = (0..random.index(3)).map(|_| FIELDS[random.index(FIELDS.len())]).collect();
             world.publish(&subject, "_R", &crate::world::headers(&fields), &"x".repeat(random.index(60)));
@@ -66,9 +68,43 @@ fn step(world: &mut World, random: &mut Random) {
     }
 }
 
+/// Configurations of consumers; the names are theirs.
+const CONSUMERS: [&str; 5] = [
+    r#""name":"P","durable_name":"P","ack_policy":"explicit","ack_wait":300000000,"max_deliver":2"#,
+    r#""name":"Q","durable_name":"Q","ack_policy":"all","deliver_policy":"new""#,
+    r#""name":"R","durable_name":"R","ack_policy":"explicit","deliver_subject":"push","max_ack_pending":3"#,
+    r#""name":"T","ack_policy":"none","inactive_threshold":500000000"#,
+    r#""name":"U","durable_name":"U","ack_policy":"explicit","mem_storage":true"#,
+];
+
+fn consumer_step(world: &mut World, random: &mut Random, stream: &str) {
+    let config = CONSUMERS[random.index(CONSUMERS.len())];
+    let name = config.split('"').nth(3).unwrap();
+    match random.index(12) {
+        0..3 => {
+            let filter = ["", r#","filter_subject":"x.1""#][random.index(2)].replace('x', &stream.to_lowercase());
+            let body = format!(r#"{{"stream_name":"{stream}","config":{{{config}{filter}}}}}"#);
+            world.api(&format!("CONSUMER.CREATE.{stream}.{name}"), &body);
+        }
+        3 => drop(world.api(&format!("CONSUMER.DELETE.{stream}.{name}"), "")),
+        4 => drop(world.api(&format!("CONSUMER.RESET.{stream}.{name}"), "")),
+        5 => drop(world.api(&format!("CONSUMER.PAUSE.{stream}.{name}"), r#"{"pause_until":"2026-01-01T00:01:00Z"}"#)),
+        6..9 => {
+            let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+            world.publish(&subject, "_P", "", r#"{"batch":3,"expires":400000000}"#);
+        }
+        _ => {
+            let Some(ack) = world.delivered.get(random.index(world.delivered.len().max(1))).cloned() else { return };
+            let body = ["", "", "+ACK", "-NAK", "+TERM", "+WPI"][random.index(6)];
+            world.publish(&ack, ["", "_A"][random.index(2)], "", body);
+        }
+    }
+}
+
 fn workload(count: usize, seed: u64, steps: usize) -> World {
     let mut world = World::with(count, settings());
     let mut random = Random::new(seed);
+    world.heard.insert("push".to_owned());
     for stream in STREAMS {
         world.make(&format!("{{{stream}}}"));
     }

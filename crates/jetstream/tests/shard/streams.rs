@@ -2,7 +2,10 @@
 
 use crate::world::{World, settings, timeless};
 
-const EMPTY: &str = r#"{"messages":0,"bytes":0,"first_seq":0,"first_ts":"0001-01-01T00:00:00Z","last_seq":0,"last_ts":"0001-01-01T00:00:00Z","consumer_count":0}"#;
+const EMPTY: &str = concat!(
+    r#"{"messages":0,"bytes":0,"first_seq":0,"first_ts":"0001-01-01T00:00:00Z","last_seq":0,"#,
+    r#""last_ts":"0001-01-01T00:00:00Z","consumer_count":0}"#
+);
 
 fn config(metadata: &str) -> String {
     let numbers = r#""retention":"limits","max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"max_age":0"#;
@@ -29,13 +32,18 @@ fn a_stream_is_made_once_and_shown_as_it_is() {
     let (created, audit) = ("$JS.EVENT.ADVISORY.STREAM.CREATED.M", "$JS.EVENT.ADVISORY.API");
     assert_eq!(advisories, [created, audit, audit]);
     let other = r#"{"name":"M","subjects":["m.*","k"],"storage":"memory"}"#;
-    let refused = r#"stream_create_response,"error":{"code":400,"err_code":10058,"description":"stream name already in use with a different configuration"}}"#;
-    assert_eq!(world.api("STREAM.CREATE.M", other), refused);
-    let overlap = r#"stream_create_response,"error":{"code":400,"err_code":10065,"description":"subjects overlap with an existing stream"}}"#;
+    let refused = |err_code: u16, text: &str| {
+        let error = format!(r#"{{"code":400,"err_code":{err_code},"description":"{text}"}}"#);
+        format!(r#"stream_create_response,"error":{error}}}"#)
+    };
+    let taken = refused(10058, "stream name already in use with a different configuration");
+    assert_eq!(world.api("STREAM.CREATE.M", other), taken);
+    let overlap = refused(10065, "subjects overlap with an existing stream");
     assert_eq!(world.api("STREAM.CREATE.M2", r#"{"name":"M2","subjects":["m.a"]}"#), overlap);
     world.put("m.a", &[], "x");
     world.put("m.a", &[], "x");
-    let state = r#"{"messages":2,"bytes":40,"first_seq":1,"first_ts":"T","last_seq":2,"last_ts":"T","num_subjects":1,"consumer_count":0}"#;
+    let ends = r#""first_seq":1,"first_ts":"T","last_seq":2,"last_ts":"T","num_subjects":1,"consumer_count":0"#;
+    let state = format!(r#"{{"messages":2,"bytes":40,{ends}}}"#);
     let head = r#"stream_info_response,"total":0,"offset":0,"limit":0"#;
     let info = format!(
         r#"{head},"config":{},"created":"T","state":{state},"cluster":{{"leader":"SRV"}},"ts":"T"}}"#,
