@@ -1,6 +1,6 @@
 //! The same entries give the same bytes: after a restart, and whatever the clocks of those who apply them say.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use firn_id::{Monotonic, Timestamp};
 use firn_jetstream::{effect::Effects, input::Input, now::Now, shard::Shard};
@@ -47,8 +47,8 @@ fn step(world: &mut World, random: &mut Random) {
     let stream = STREAMS[random.index(STREAMS.len())];
     let name = stream.split('"').nth(3).unwrap();
     let subject = format!("{}.{}", name.to_lowercase(), random.index(4));
-    match random.index(40) {
-        0 | 1 => drop(world.api(&format!("STREAM.CREATE.{name}"), &format!("{{{stream}}}"))),
+    match random.index(50) {
+        0 | 1 | 16 => drop(world.api(&format!("STREAM.CREATE.{name}"), &format!("{{{stream}}}"))),
         2 => drop(world.api(&format!("STREAM.DELETE.{name}"), "")),
         3 => drop(world.api(&format!("STREAM.PURGE.{name}"), &format!(r#"{{"filter":"{subject}"}}"#))),
         4 => drop(world.api(&format!("STREAM.PURGE.{name}"), r#"{"keep":3}"#)),
@@ -60,7 +60,7 @@ fn step(world: &mut World, random: &mut Random) {
         }
         8 | 9 | 10 => consumer_step(world, random, name),
         11 | 12 => world.pass(Duration::from_millis(u64::try_from(random.index(900)).unwrap())),
-        13..16 => consumer_step(world, random, name),
+        13..16 | 17..22 => consumer_step(world, random, name),
         _ => {
             let fields: Vec<(&str, &str)> = (0..random.index(3)).map(|_| FIELDS[random.index(FIELDS.len())]).collect();
             world.publish(&subject, "_R", &crate::world::headers(&fields), &"x".repeat(random.index(60)));
@@ -107,6 +107,11 @@ fn workload(count: usize, seed: u64, steps: usize) -> World {
     world.heard.insert("push".to_owned());
     for stream in STREAMS {
         world.make(&format!("{{{stream}}}"));
+        let name = stream.split('"').nth(3).unwrap();
+        for (config, consumer) in [(CONSUMERS[0], "P"), (CONSUMERS[2], "R")] {
+            let body = format!(r#"{{"stream_name":"{name}","config":{{{config}}}}}"#);
+            world.api(&format!("CONSUMER.CREATE.{name}.{consumer}"), &body);
+        }
     }
     for _ in 0..steps {
         step(&mut world, &mut random);
@@ -137,7 +142,9 @@ fn a_log_that_is_replayed_gives_the_same_bytes() {
     for (count, seed) in [(1, 1), (1, 2), (1, 3), (3, 4), (3, 5), (2, 6)] {
         let mut world = workload(count, seed, 600);
         let expected = snapshot(&world.shards);
-        assert!(expected.len() > 3, "there is something to compare");
+        assert!(expected.len() > 1, "there is something to compare");
+        let kinds: BTreeSet<u8> = world.record_names().into_iter().map(|(_, kind)| kind).collect();
+        assert_eq!(kinds.into_iter().collect::<Vec<u8>>(), [1, 2, 3, 4], "every kind of record is there");
         let mut replayed = world.replay(count, &settings());
         let written = recover(&mut replayed, world.now);
         assert_eq!(written, 0, "seed {seed}: nothing had to be mended");
