@@ -71,6 +71,7 @@ pub struct Shard {
     consumers_due: BTreeSet<(Monotonic, GroupId)>,
     consumers_due_of: BTreeMap<GroupId, Monotonic>,
     listeners: Box<dyn Listeners>,
+    pub(crate) log_is_full: bool,
     ids: Ids,
     /// The last submission that was not empty.
     ticket: Ticket,
@@ -90,6 +91,7 @@ pub(crate) struct Turn<'t> {
     /// What showing the directory waits for, where it is here.
     pub(crate) directory_after: After,
     pub(crate) listeners: &'t dyn Listeners,
+    pub(crate) log_is_full: bool,
     ids: &'t mut Ids,
     open: &'t mut Vec<GroupId>,
     ticket: Ticket,
@@ -133,6 +135,7 @@ impl Shard {
             consumers_due: BTreeSet::new(),
             consumers_due_of: BTreeMap::new(),
             listeners: Box::new(Everybody),
+            log_is_full: false,
             ticket: Ticket::NONE,
             open: Vec::new(),
             now: None,
@@ -151,6 +154,11 @@ impl Shard {
             let placement = Placement { group, account: name.clone(), created: stream.created, config, request: None };
             self.commands.push_back(Command::Place(Box::new(placement)));
         }
+    }
+
+    /// Says whether the log takes entries. While it does not, new messages and changes are refused, and the rest is served.
+    pub fn set_log_is_full(&mut self, is_full: bool) {
+        self.log_is_full = is_full;
     }
 
     /// Whom it asks who listens; without, somebody always does.
@@ -302,6 +310,7 @@ impl Shard {
                 accounts: &mut self.accounts,
                 directory_after: self.directory_replica.after(),
                 listeners: &*self.listeners,
+                log_is_full: self.log_is_full,
                 ids: &mut self.ids,
                 open: &mut self.open,
                 ticket: self.ticket.next(),
@@ -353,6 +362,7 @@ impl Shard {
                 accounts: &mut self.accounts,
                 directory_after: self.directory_replica.after(),
                 listeners: &*self.listeners,
+                log_is_full: self.log_is_full,
                 ids: &mut self.ids,
                 open: &mut self.open,
                 ticket: self.ticket.next(),
@@ -388,6 +398,7 @@ impl Shard {
             accounts: &mut self.accounts,
             directory_after: self.directory_replica.after(),
             listeners: &*self.listeners,
+            log_is_full: self.log_is_full,
             ids: &mut self.ids,
             open: &mut self.open,
             ticket,

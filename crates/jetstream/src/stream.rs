@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 
 use firn_api::{
     consumer::ConsumerConfig,
-    stream::{Retention, StreamConfig},
+    stream::{PersistMode, Retention, StreamConfig},
 };
 use firn_api::{json, time::Nanos};
 use firn_auth::account::AccountId;
@@ -151,7 +151,17 @@ impl Stream {
 
     /// What an effect waits for that shows this stream.
     pub(crate) fn after(&self) -> After {
-        self.replica.after()
+        if self.is_async() { After::Nothing } else { self.replica.after() }
+    }
+
+    /// What an effect waits for that shows its messages, and nothing of who consumed them.
+    pub(crate) fn after_messages(&self) -> After {
+        if self.is_async() { After::Nothing } else { self.replica.after_messages() }
+    }
+
+    /// Its owner asked not to wait for the disk.
+    fn is_async(&self) -> bool {
+        self.config.persist_mode == PersistMode::Async
     }
 
     pub(crate) fn state(&self) -> State {

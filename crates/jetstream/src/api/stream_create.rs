@@ -90,6 +90,9 @@ fn decide(
     if directory.overlaps(account, &config) {
         return Err(ApiError::StreamSubjectOverlap);
     }
+    if shard.log_is_full && config.storage == Storage::File {
+        return Err(ApiError::StorageResourcesExceeded);
+    }
     Ok(Decision::New(config))
 }
 

@@ -74,6 +74,9 @@ fn decide(
         return Err(ApiError::StreamSubjectOverlap);
     }
     directory.check_reservations(account, limits, &shard.settings, &config)?;
+    if shard.log_is_full && config.storage == Storage::File {
+        return Err(ApiError::StorageResourcesExceeded);
+    }
     Ok((group, config))
 }
 

@@ -212,7 +212,7 @@ impl Stream {
                     let Some(account) = self.account_id else { continue };
                     let (subject, reply) = (effects.bytes(target), effects.bytes(reply));
                     let message = crate::effect::Message { subject, reply, headers: effects.bytes(headers), body: b"" };
-                    turn.effects.publish(self.replica.after_messages(), account, message);
+                    turn.effects.publish(self.after_messages(), account, message);
                 }
                 ConsumerEffect::Confirm { target } => {
                     self.consumers.confirmations.push(effects.bytes(target).to_vec());
@@ -248,7 +248,7 @@ impl Stream {
             headers: effects.bytes(lines),
             body: b"",
         };
-        turn.effects.deliver(self.replica.after_messages(), account, parts, message, has_body);
+        turn.effects.deliver(self.after_messages(), account, parts, message, has_body);
     }
 
     /// Ends the turn for its consumers.

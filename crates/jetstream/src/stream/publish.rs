@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     entry::StreamEntry,
-    messages::{Fetch, Filter, Loaded, NewMessage, ready},
+    messages::{Fetch, Filter, Loaded, NewMessage, Storage, ready},
     packet::Packet,
     shard::Turn,
 };
@@ -108,6 +108,10 @@ impl Stream {
         }
         if self.is_wanted(&candidate.subject) {
             self.check_room(turn, candidate)?;
+        }
+        // Also a message that nobody wants leaves a record.
+        if turn.log_is_full && storage_of(&self.config) == Storage::File {
+            return Err(ApiError::InsufficientResources.into());
         }
         Ok(())
     }

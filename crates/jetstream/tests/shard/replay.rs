@@ -113,9 +113,19 @@ fn workload(count: usize, seed: u64, steps: usize) -> World {
             world.api(&format!("CONSUMER.CREATE.{name}.{consumer}"), &body);
         }
     }
+    // Every other workload has several inputs a turn.
+    let is_batched = seed % 2 == 0;
+    world.batch = is_batched.then(Vec::new);
     for _ in 0..steps {
         step(&mut world, &mut random);
+        if is_batched && random.index(12) == 0 {
+            world.turn_batch();
+        }
     }
+    while world.batch.as_ref().is_some_and(|batch| !batch.is_empty()) {
+        world.turn_batch();
+    }
+    world.batch = None;
     world
 }
 

@@ -100,6 +100,31 @@ fn what_is_in_memory_waits_for_nothing() {
 }
 
 #[test]
+fn a_stream_that_persists_asynchronously_waits_for_nothing() {
+    let mut world = World::new();
+    world.make(r#"{"name":"A","persist_mode":"async"}"#);
+    let input = publish(&world, "A", &[]);
+    let (effects, messages) = turn(&mut world, vec![input]);
+    assert_eq!(messages, [(r#"{"stream":"A","seq":1}"#.to_owned(), After::Nothing)]);
+    assert_eq!(effects.submission.count(), 1, "and is written all the same");
+}
+
+#[test]
+fn a_full_log_refuses_what_it_would_have_to_take() {
+    let mut world = world();
+    world.fill(&["B"]);
+    world.shards[0].set_log_is_full(true);
+    let refused =
+        r#"{"error":{"code":503,"err_code":10023,"description":"insufficient resources"},"stream":"B","seq":0}"#;
+    assert_eq!(world.put("B", &[], "x"), refused);
+    assert!(world.api("STREAM.CREATE.N", r#"{"name":"N"}"#).contains("10047"));
+    assert!(world.put("M", &[], "x").contains("\"seq\":1"), "memory has room");
+    assert_eq!(world.state("B")[0], 1);
+    world.shards[0].set_log_is_full(false);
+    assert!(world.put("B", &[], "x").contains("\"seq\":2"));
+}
+
+#[test]
 fn that_a_stream_is_gone_waits_for_its_deletion() {
     let mut world = world();
     let (effects, messages) = turn(&mut world, vec![request("STREAM.DELETE.A", "")]);

@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) delivered: Vec<String>,
     /// Subjects to which somebody listens.
     pub(crate) heard: BTreeSet<String>,
+    /// What waits for the next turn, where several inputs share one.
+    pub(crate) batch: Option<Vec<(usize, Input)>>,
     pub(crate) records: Lsn,
     account: AccountId,
 }
@@ -83,6 +85,7 @@ impl World {
             advisories: Vec::new(),
             delivered: Vec::new(),
             heard: BTreeSet::new(),
+            batch: None,
             records: Lsn::NONE,
             account: AccountId::GLOBAL,
         }
@@ -106,7 +109,8 @@ impl World {
         self.now.wall = Timestamp::from_unix_nanos(self.now.wall.unix_nanos() + nanos);
         for shard in 0..self.shards.len() {
             // As long as it wants to be called at once.
-            while self.shards[shard].deadline().is_some_and(|deadline| deadline <= self.now.monotonic) {
+            let is_batched = self.batch.is_some();
+            while !is_batched && self.shards[shard].deadline().is_some_and(|deadline| deadline <= self.now.monotonic) {
                 self.input(shard, Input::Tick);
             }
         }
@@ -114,12 +118,32 @@ impl World {
 
     /// Hands something to a shard, and carries out all that follows.
     pub(crate) fn input(&mut self, shard: usize, input: Input) {
+        if let Some(batch) = &mut self.batch {
+            batch.push((shard, input));
+            return;
+        }
         let mut inputs = VecDeque::from([(shard, input)]);
         while let Some((shard, input)) = inputs.pop_front() {
             let mut effects = Effects::new();
             self.shards[shard].turn(self.now, &mut [input].into_iter(), &mut effects);
             self.shards[shard].check_invariants();
             inputs.extend(self.carry_out(effects));
+        }
+    }
+
+    /// All that waits, in one turn of each shard.
+    pub(crate) fn turn_batch(&mut self) {
+        let batch = self.batch.replace(Vec::new()).unwrap_or_default();
+        let mut by_shard: BTreeMap<usize, Vec<Input>> = BTreeMap::new();
+        for (shard, input) in batch {
+            by_shard.entry(shard).or_default().push(input);
+        }
+        for (shard, inputs) in by_shard {
+            let mut effects = Effects::new();
+            self.shards[shard].turn(self.now, &mut inputs.into_iter(), &mut effects);
+            self.shards[shard].check_invariants();
+            let follows = self.carry_out(effects);
+            self.batch.as_mut().unwrap().extend(follows);
         }
     }
 
