@@ -75,6 +75,7 @@ pub(crate) fn answer(shard: &mut Shard, now: Now, request: Request, effects: &mu
         }
         return;
     }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are not about streams")]
     match operation {
         Operation::AccountInfo {} => account_info::answer(shard, now, &request, effects),
         Operation::StreamCreate { stream } => stream_create::answer(shard, now, &request, stream, effects),
@@ -88,6 +89,7 @@ pub(crate) fn answer(shard: &mut Shard, now: Now, request: Request, effects: &mu
 
 /// The stream that alone can answer.
 fn stream_of<'a>(operation: &Operation<'a>) -> Option<&'a str> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are about none, or about all of them")]
     match *operation {
         Operation::StreamInfo { stream }
         | Operation::StreamPurge { stream }
@@ -121,6 +123,7 @@ pub(crate) fn answer_of_stream(
     request: &Request,
 ) -> Result<(), Fetch> {
     let Some(Address { operation, .. }) = Address::parse(request.packet.subject()) else { return Ok(()) };
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are answered by the directory")]
     match operation {
         Operation::DirectGet { .. } => direct_get(turn, stream, request, None),
         Operation::DirectGetLast { subject, .. } => direct_get(turn, stream, request, Some(subject)),

@@ -158,6 +158,7 @@ pub struct Message<'a> {
 
 /// What happened, for those who watch.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is always in a box")]
 pub enum Happened {
     /// A stream was made, changed or deleted.
     Stream(Advisory<StreamAction>),

@@ -73,12 +73,12 @@ impl<W: PartialEq> Filters<W> {
             self.all.push(None);
             self.all.len() - 1
         });
-        let mut own = Vec::new();
+        let mut own: Vec<Box<[u8]>> = Vec::new();
         if filter.is_all() {
             self.everything = Some(index);
         } else {
             for pattern in patterns {
-                if !own.iter().any(|known: &Box<[u8]>| **known == *pattern.as_ref()) {
+                if !own.iter().any(|known| **known == *pattern.as_ref()) {
                     self.patterns.insert(pattern.as_ref(), None, index);
                     own.push(pattern.as_ref().into());
                 }

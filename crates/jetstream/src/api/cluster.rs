@@ -13,6 +13,7 @@ use super::{check, reply};
 use crate::{effect::After, input::Request, shard::Turn};
 
 pub(super) fn answer(turn: &mut Turn<'_>, request: &Request, operation: Operation<'_>) {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nobody answers the others")]
     match operation {
         Operation::StreamPeerRemove { .. } => refuse::<StreamPeerRemoved>(turn, request),
         Operation::StreamPeerEvacuate { .. } => refuse::<StreamPeerEvacuated>(turn, request),

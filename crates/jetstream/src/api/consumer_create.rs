@@ -46,12 +46,12 @@ pub(super) fn answer(
     });
     let (wanted, stream) = match (wanted, stream) {
         (Ok(wanted), Some(stream)) => (wanted, stream),
-        (Ok(_), None) => return Ok(refuse(turn, None, request, ApiError::StreamNotFound)),
-        (Err(error), stream) => return Ok(refuse(turn, stream.as_deref(), request, error)),
+        (Ok(_), None) => return refuse(turn, None, request, ApiError::StreamNotFound),
+        (Err(error), stream) => return refuse(turn, stream.as_deref(), request, error),
     };
     let decided = decide(turn, stream, request, wanted);
     let number = match decided {
-        Err(error) => return Ok(refuse(turn, Some(stream), request, error)),
+        Err(error) => return refuse(turn, Some(stream), request, error),
         Ok(Decision::There(number)) => Some(number),
         Ok(Decision::Change(number, config)) => {
             stream.update_consumer(turn, number, &config);
@@ -73,9 +73,11 @@ pub(super) fn answer(
     Ok(())
 }
 
-fn refuse(turn: &mut Turn<'_>, stream: Option<&Stream>, request: &Request, error: ApiError) {
+/// There is nothing to be read for it.
+fn refuse(turn: &mut Turn<'_>, stream: Option<&Stream>, request: &Request, error: ApiError) -> Result<(), Fetch> {
     let after = stream.map_or(turn.directory_after, Stream::after);
     reply::<ConsumerCreated>(turn, request, after, Err(error));
+    Ok(())
 }
 
 fn decide(

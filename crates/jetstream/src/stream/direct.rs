@@ -87,11 +87,11 @@ impl Stream {
         let (from, pattern) = match wanted {
             Wanted::Next { from, pattern } => (from, pattern),
             Wanted::Sequence(from) => (from, ""),
-            Wanted::Last(_) => return Ok(self.say(answer, BAD)),
+            Wanted::Last(_) => return self.say_only(answer, BAD),
         };
-        let Some(filter) = filter_of(pattern) else { return Ok(self.say(answer, NOT_FOUND)) };
+        let Some(filter) = filter_of(pattern) else { return self.say_only(answer, NOT_FOUND) };
         let total = ready(self.messages.count(from, &filter))?;
-        let Some(first) = ready(self.messages.next(from, &filter))? else { return Ok(self.say(answer, NOT_FOUND)) };
+        let Some(first) = ready(self.messages.next(from, &filter))? else { return self.say_only(answer, NOT_FOUND) };
         let mut chosen = Vec::new();
         let (mut next, mut room) = (Some(first), Room::of(request));
         for _ in 0..request.batch.max(0) {
@@ -126,16 +126,16 @@ impl Stream {
             (sequence, _) => sequence,
         };
         if patterns.is_empty() || up_to == 0 || up_to > self.last_sequence() {
-            return Ok(self.say(answer, NO_RESULTS));
+            return self.say_only(answer, NO_RESULTS);
         }
         let found = ready(self.messages.last_per_subject(&Filter::new(patterns), Some(up_to)))?;
         if found.len() > SUBJECTS_MAX {
-            return Ok(self.say(answer, TOO_MANY));
+            return self.say_only(answer, TOO_MANY);
         }
         let from = request.seq;
         let found: Vec<u64> = found.into_iter().filter(|&sequence| sequence >= from).collect();
         if found.is_empty() {
-            return Ok(self.say(answer, NO_RESULTS));
+            return self.say_only(answer, NO_RESULTS);
         }
         let limit = usize::try_from(request.batch).ok().filter(|&batch| batch > 0).unwrap_or(usize::MAX);
         let (mut chosen, mut room) = (Vec::new(), Room::of(request));
@@ -173,6 +173,12 @@ impl Stream {
         };
         let body = |out: &mut Vec<u8>| out.extend_from_slice(message.body());
         answer.turn.effects.publish_with(self.after(), answer.account, answer.reply, headers, body);
+    }
+
+    /// That is the whole answer.
+    fn say_only(&self, answer: &mut Answer<'_, '_>, status: Status) -> Result<(), Fetch> {
+        self.say(answer, status);
+        Ok(())
     }
 
     fn say(&self, answer: &mut Answer<'_, '_>, status: Status) {

@@ -47,7 +47,7 @@ fn a_message_is_found_as_it_is_named() {
         (r#"{"seq":7,"no_hdr":true}"#, found("d.h", 7, "", "SA==")),
         (r#"{"batch":2,"seq":1}"#, bad.clone()),
         (r#"{"foo":1}"#, json(r#"json: unknown field \"foo\""#)),
-        (r#"{"last_by_subj":"a..b"}"#, none.clone()),
+        (r#"{"last_by_subj":"a..b"}"#, none),
     ] {
         assert_eq!(timeless(&world.api("STREAM.MSG.GET.D", body)), expected, "{body}");
     }

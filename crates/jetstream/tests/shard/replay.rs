@@ -58,7 +58,7 @@ fn step(world: &mut World, random: &mut Random) {
             let update = format!(r#"{{{stream},"description":"{}"}}"#, random.index(3));
             world.api(&format!("STREAM.UPDATE.{name}"), &update);
         }
-        8 | 9 | 10 => consumer_step(world, random, name),
+        8..=10 => consumer_step(world, random, name),
         11 | 12 => world.pass(Duration::from_millis(u64::try_from(random.index(900)).unwrap())),
         13..16 | 17..22 => consumer_step(world, random, name),
         _ => {
@@ -114,7 +114,7 @@ fn workload(count: usize, seed: u64, steps: usize) -> World {
         }
     }
     // Every other workload has several inputs a turn.
-    let is_batched = seed % 2 == 0;
+    let is_batched = seed.is_multiple_of(2);
     world.batch = is_batched.then(Vec::new);
     for _ in 0..steps {
         step(&mut world, &mut random);

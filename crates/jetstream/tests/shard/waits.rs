@@ -17,11 +17,9 @@ fn turn(world: &mut World, inputs: Vec<Input>) -> (Effects, Vec<(String, After)>
     let shard: &mut Shard = &mut world.shards[0];
     shard.turn(world.now, &mut inputs.into_iter(), &mut effects);
     shard.check_invariants();
-    let messages = effects.list.iter().filter_map(|effect| match effect {
-        Effect::Message { after, message, .. } => {
-            Some((String::from_utf8(effects.message(*message).body.to_vec()).unwrap(), *after))
-        }
-        _ => None,
+    let messages = effects.list.iter().filter_map(|effect| {
+        let Effect::Message { after, message, .. } = effect else { return None };
+        Some((String::from_utf8(effects.message(*message).body.to_vec()).unwrap(), *after))
     });
     let messages = messages.collect();
     (effects, messages)
@@ -182,5 +180,5 @@ fn tickets_begin_with_none() {
     let mut world = World::new();
     let (effects, messages) = turn(&mut world, vec![request("STREAM.NAMES", "")]);
     assert_eq!((effects.ticket, messages[0].1), (Ticket::NONE, After::Nothing));
-    assert!(world.listening.get(&GroupId(1)).is_none());
+    assert!(!world.listening.contains_key(&GroupId(1)));
 }
