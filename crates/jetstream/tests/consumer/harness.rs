@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use firn_api::{
     account::{AccountLimits, ServerLimits},
-    consumer::{ConsumerConfig, Rules},
+    consumer::{ConsumerConfig, ConsumerPaused, Rules},
     json, stream,
     subject::Ack as AckSubject,
     time::Time,
@@ -143,9 +143,7 @@ impl World {
             "restart" => self.restart(),
             "end" => self.call(|consumer, turn| consumer.end(turn, End::Deleted)),
             "pause" => {
-                let until = START + i64::try_from((self.elapsed + duration(rest)).as_nanos()).unwrap();
-                let until = Time::from(Timestamp::from_unix_nanos(until));
-                let paused = self.call(|consumer, turn| consumer.pause(turn, until));
+                let paused = self.pause(duration(rest));
                 said.push(format!("{} {}", paused.paused, paused.pause_remaining));
             }
             "resume" => {
@@ -256,6 +254,12 @@ impl World {
         let delivery = AckSubject::parse(subject.as_bytes()).expect("an ack subject");
         let ack = Ack { subject: subject.as_bytes(), delivery, body: body.as_bytes(), reply: reply.as_bytes() };
         self.call(|consumer, turn| consumer.ack(turn, ack));
+    }
+
+    pub(crate) fn pause(&mut self, time: Duration) -> ConsumerPaused {
+        let until = START + i64::try_from((self.elapsed + time).as_nanos()).unwrap();
+        let until = Time::from(Timestamp::from_unix_nanos(until));
+        self.call(|consumer, turn| consumer.pause(turn, until))
     }
 
     pub(crate) fn restart(&mut self) {
