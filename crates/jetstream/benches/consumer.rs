@@ -108,10 +108,8 @@ impl World {
     fn call(&mut self, act: impl FnOnce(&mut Consumer, &mut Turn<'_>)) {
         self.elapsed += 10_000;
         let nanos = i64::try_from(self.elapsed).unwrap_or(0);
-        let now = Now {
-            monotonic: Monotonic::from_nanos(self.elapsed),
-            wall: Timestamp::from_unix_nanos(START + nanos),
-        };
+        let now =
+            Now { monotonic: Monotonic::from_nanos(self.elapsed), wall: Timestamp::from_unix_nanos(START + nanos) };
         let mut turn = Turn {
             now,
             messages: &self.messages,
@@ -219,7 +217,10 @@ fn replayed(messages: u64) {
             rest = rest.get(length..).unwrap_or_default();
         }
     });
-    report(&format!("{:>6} ns  replayed, a message that was sent and acknowledged", took / u128::from(messages.max(1))));
+    report(&format!(
+        "{:>6} ns  replayed, a message that was sent and acknowledged",
+        took / u128::from(messages.max(1))
+    ));
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark is about the clock")]

@@ -79,7 +79,7 @@ impl Model {
     }
 
     fn hear(&mut self, world: &World, said: &[String]) {
-        for subject in &world.delivered[self.seen..] {
+        for subject in world.delivered.iter().skip(self.seen) {
             let ack = AckSubject::parse(subject.as_bytes()).expect("an ack subject");
             self.number += 1;
             assert_eq!(ack.consumer_seq, self.number, "no number is left out: {subject}");
@@ -125,10 +125,14 @@ impl Model {
     }
 }
 
+fn subject(number: usize) -> &'static str {
+    SUBJECTS.get(number % SUBJECTS.len()).expect("a remainder")
+}
+
 fn run(text: &str, before: usize, steps: Vec<Step>) {
     let mut world = World::default();
     for number in 0..before {
-        world.publish(SUBJECTS[number % SUBJECTS.len()], "", "x");
+        world.publish(subject(number), "", "x");
     }
     let mut config = config(text);
     world.create(config.clone());
@@ -142,20 +146,22 @@ fn run(text: &str, before: usize, steps: Vec<Step>) {
     for step in steps {
         let mut said = Vec::new();
         match step {
-            Step::Put { subject, count } => {
+            Step::Put { subject: number, count } => {
                 for _ in 0..count {
-                    world.publish(SUBJECTS[subject], "", "x");
+                    world.publish(subject(number), "", "x");
                 }
                 world.call(|_, _| ());
             }
             Step::Pull { batch, kind } => {
-                let rest = ["", r#","no_wait":true"#, r#","expires":80000000"#, r#","max_bytes":150"#][kind];
+                let rest = ["", r#","no_wait":true"#, r#","expires":80000000"#, r#","max_bytes":150"#];
+                let rest = rest.get(kind).expect("one of four");
                 world.pull("in", &format!(r#"{{"batch":{batch}{rest}}}"#));
             }
             Step::Ack { back, kind } => {
                 let Some(subject) = world.delivered.iter().rev().nth(back).cloned() else { continue };
                 let ack = AckSubject::parse(subject.as_bytes()).expect("an ack subject");
-                let body = ["", "+ACK", "+TERM", "+NXT", "-NAK", "-NAK 30ms", "+WPI", "what", ""][kind];
+                let bodies = ["", "+ACK", "+TERM", "+NXT", "-NAK", "-NAK 30ms", "+WPI", "what", ""];
+                let body = bodies.get(kind).expect("one of nine");
                 // After a reset, an old acknowledgement is as good as a new one, as the reference server has it.
                 if matches!(kind, 0..=3 | 8) && ack.stream_seq <= model.last {
                     if text.contains(r#""all""#) {
