@@ -357,9 +357,13 @@ impl World {
                     String::from_utf8_lossy(message.subject()),
                     ack.pending
                 );
-                if !delivery.lines.is_empty() {
-                    write!(line, " [{}]", pinless(&text(delivery.lines).trim_end().replace("\r\n", " | ")))
-                        .expect("memory");
+                let mut headers = Vec::new();
+                delivery.write_headers(effects, &mut headers);
+                if !headers.is_empty() {
+                    let headers = String::from_utf8(headers).expect("text");
+                    let lines = headers.strip_prefix("NATS/1.0\r\n").and_then(|lines| lines.strip_suffix("\r\n\r\n"));
+                    let lines = lines.expect("a whole block").replace("\r\n", " | ");
+                    write!(line, " [{}]", pinless(&lines)).expect("memory");
                 }
                 if !delivery.has_body {
                     line.push_str(" no body");
