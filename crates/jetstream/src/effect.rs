@@ -64,7 +64,7 @@ pub enum Effect {
         after: After,
         /// In which account.
         account: AccountId,
-        /// Its bytes: where it goes, its reply, and lines to add to its headers, each with its end.
+        /// Where it goes, its reply, and its headers as its receiver gets them.
         parts: MessageRange,
         /// The message.
         message: messages::Message,
@@ -267,7 +267,7 @@ impl Effects {
         self.list.push(Effect::Message { after, account, message });
     }
 
-    /// Sends a stored message; of `parts`, the headers are lines to add, and there is no body.
+    /// Sends a stored message; `parts` have its headers and no body.
     pub(crate) fn deliver(
         &mut self,
         after: After,

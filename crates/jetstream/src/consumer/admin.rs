@@ -121,7 +121,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Takes over a configuration that may follow the present one, and is complete.
+    /// Takes over a configuration that may follow the present one, and is complete. From now on, the turns show the counter
+    /// of its filters; where it pushes to somewhere else, nobody listens until the consumer hears of it.
     pub fn update(&mut self, turn: &mut Turn<'_>, config: &ConsumerConfig) {
         self.begin(turn);
         let bytes = json::write(config);

@@ -65,7 +65,7 @@ pub struct Delivery {
     pub target: Span,
     /// Where it is acknowledged.
     pub reply: Span,
-    /// Lines to add to its headers, each with its end; often nothing. A message without headers gets a block for them.
+    /// Lines to add to its headers, each with its end; often nothing. [`Delivery::write_headers`] does so.
     pub lines: Span,
     /// The message.
     pub message: Message,
@@ -84,6 +84,20 @@ pub enum ConsumerEvent {
     Paused(ConsumerPause),
     Pinned(GroupPinned),
     Unpinned(GroupUnpinned),
+}
+
+impl Delivery {
+    /// Appends the headers that its receiver gets, as a whole block, or nothing where there are none.
+    pub fn write_headers(&self, effects: &ConsumerEffects, out: &mut Vec<u8>) {
+        let (headers, lines) = (self.message.headers(), effects.bytes(self.lines));
+        if lines.is_empty() {
+            return out.extend_from_slice(headers);
+        }
+        let kept = headers.strip_suffix(b"\r\n").filter(|kept| kept.ends_with(b"\r\n"));
+        for part in [kept.unwrap_or(b"NATS/1.0\r\n"), lines, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
 }
 
 impl ConsumerEffects {

@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn a_batch_of_five_hundred_is_a_few_bytes() {
         let bytes = written(|writer| (1_000_001..1_000_501).for_each(|at| writer.delivered(7, at, false)));
-        assert_eq!(bytes.len(), 1 + 8 + 1 + 4 + 2 - 1 + 0, "kind, time, length, first, count");
+        assert_eq!(bytes.len(), 1 + 8 + 1 + 3 + 2, "kind, time, length, first, count");
         let (entry, length) = ConsumerEntry::decode(&bytes).unwrap();
         assert_eq!(length, bytes.len());
         let ConsumerEntry::Delivered { time, runs } = entry else { panic!("{entry:?}") };

@@ -1,6 +1,6 @@
 //! What every input must satisfy, as plain functions that a mutation driver calls. They panic where it does not.
 
-use super::{BadEntry, Consumer, ConsumerEntry};
+use super::{Consumer, ConsumerEntry};
 
 /// Bytes that somebody may have left where a consumer's snapshot and its entries were: the first two say how long the
 /// snapshot is. Whatever is accepted can be applied, and what comes of it can be written, read and written again alike.
@@ -15,14 +15,9 @@ pub fn consumer_log(data: &[u8]) {
         return;
     };
     consumer.check_invariants();
-    loop {
-        match ConsumerEntry::decode(entries) {
-            Ok((entry, length)) => {
-                consumer.apply(&entry);
-                entries = entries.get(length..).expect("an entry lies within its bytes");
-            }
-            Err(BadEntry) => break,
-        }
+    while let Ok((entry, length)) = ConsumerEntry::decode(entries) {
+        consumer.apply(&entry);
+        entries = entries.get(length..).expect("an entry lies within its bytes");
     }
     let (mut once, mut twice) = (Vec::new(), Vec::new());
     consumer.snapshot(&mut once);

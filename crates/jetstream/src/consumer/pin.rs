@@ -34,14 +34,16 @@ pub(super) struct Pinned {
 
 impl Pin {
     pub(super) fn configure(&mut self, stream: &str, consumer: &str, config: &ConsumerConfig) {
-        (self.stream, self.consumer) = (stream.to_owned(), consumer.to_owned());
         self.is_used = config.priority_policy == PriorityPolicy::PinnedClient;
+        if !self.is_used {
+            // There are many consumers, of which few pin: the others need no names twice.
+            *self = Pin::default();
+            return;
+        }
+        (self.stream, self.consumer) = (stream.to_owned(), consumer.to_owned());
         // Only the first group is served, whatever others there are.
         self.group = config.priority_groups.first().cloned().unwrap_or_default();
         self.timeout = config.priority_timeout.duration();
-        if !self.is_used {
-            self.pinned = None;
-        }
     }
 
     pub(super) fn pinned(&self) -> Option<&Pinned> {

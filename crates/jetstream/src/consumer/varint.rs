@@ -9,7 +9,7 @@ pub(super) fn put(mut number: u64, out: &mut Vec<u8>) {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push((number & 0x7f) as u8);
 }
 
 pub(super) fn put_signed(number: i64, out: &mut Vec<u8>) {

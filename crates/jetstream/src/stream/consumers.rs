@@ -47,6 +47,8 @@ pub(crate) struct Consumers {
     deadlines: BTreeSet<(Monotonic, u64)>,
     effects: ConsumerEffects,
     entries: Vec<u8>,
+    /// Memory that is used again.
+    headers: Vec<u8>,
     /// Answers to acknowledgements that wait for the entries of the turn.
     confirmations: Vec<Vec<u8>>,
     /// What consumers need no more, and was not looked at yet.
@@ -239,16 +241,19 @@ impl Stream {
     }
 
     /// A delivery shows messages, and nothing of what is known of who consumed them.
-    fn deliver(&self, turn: &mut Turn<'_>, effects: &ConsumerEffects, delivery: Delivery) {
+    fn deliver(&mut self, turn: &mut Turn<'_>, effects: &ConsumerEffects, delivery: Delivery) {
         let Some(account) = self.account_id else { return };
-        let Delivery { target, reply, lines, message, has_body } = delivery;
+        let mut headers = std::mem::take(&mut self.consumers.headers);
+        headers.clear();
+        delivery.write_headers(effects, &mut headers);
         let parts = crate::effect::Message {
-            subject: effects.bytes(target),
-            reply: effects.bytes(reply),
-            headers: effects.bytes(lines),
+            subject: effects.bytes(delivery.target),
+            reply: effects.bytes(delivery.reply),
+            headers: &headers,
             body: b"",
         };
-        turn.effects.deliver(self.after_messages(), account, parts, message, has_body);
+        turn.effects.deliver(self.after_messages(), account, parts, delivery.message, delivery.has_body);
+        self.consumers.headers = headers;
     }
 
     /// Ends the turn for its consumers.

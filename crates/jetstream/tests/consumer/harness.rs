@@ -8,6 +8,8 @@
 //!   +250ms                            time passes; the consumer is called whenever it wanted to be
 //!   on / off                          somebody listens to what is pushed / nobody does
 //!   flow                              the last question of flow control is answered
+//!   needs / done                      of the messages of s.a, those still needed / what it said to need no more
+//!   clock +60s                        the wall clock is put forward or back
 //!   deaf in.1                         nobody listens there any more
 //!   delete 3 / limit 3 / purge 3      one message goes / all before it, by limits / all before it, by a purge
 //!   info                              how it is, in short
@@ -22,7 +24,7 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use firn_api::{
     account::{AccountLimits, ServerLimits},
-    consumer::{ConsumerConfig, Rules},
+    consumer::{ConsumerConfig, ConsumerPaused, Rules},
     json, stream,
     subject::Ack as AckSubject,
     time::Time,
@@ -33,7 +35,7 @@ use firn_jetstream::{
         Ack, Consumer, ConsumerEffect, ConsumerEffects, ConsumerEntry, ConsumerEvent, Created, End, FilterCounter,
         Pull, Removed, Turn, start_sequence,
     },
-    messages::{Access, Filter, Messages, NewMessage, Storage},
+    messages::{Access, Messages, NewMessage, Storage},
     now::Now,
 };
 
@@ -42,20 +44,27 @@ const START: i64 = 2_000_000_000_000_000_000;
 
 #[track_caller]
 pub(crate) fn check(script: &str) {
+    check_world(script);
+}
+
+/// The world in the end, for what a script cannot say.
+#[track_caller]
+pub(crate) fn check_world(script: &str) -> World {
     let lines: Vec<&str> = script.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
     let margin = lines.iter().map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
-    let lines: Vec<&str> = lines.into_iter().map(|line| &line[margin..]).collect();
+    let lines: Vec<&str> = lines.into_iter().filter_map(|line| line.get(margin..)).collect();
     let mut world = World::default();
     let mut actual = String::new();
     for line in lines.iter().filter(|line| !line.starts_with(' ')) {
-        writeln!(actual, "{line}").unwrap();
+        writeln!(actual, "{line}").expect("memory");
         for effect in world.run(line) {
-            writeln!(actual, "  {effect}").unwrap();
+            writeln!(actual, "  {effect}").expect("memory");
         }
     }
     let expected: String = lines.iter().map(|line| format!("{line}\n")).collect();
     assert!(expected == actual, "expected:\n{expected}\nactual:\n{actual}");
     world.check_replay();
+    world
 }
 
 pub(crate) struct World {
@@ -68,6 +77,8 @@ pub(crate) struct World {
     pub(crate) first: Vec<u8>,
     effects: ConsumerEffects,
     elapsed: Duration,
+    /// How far the wall clock is ahead of the time that passed, in seconds.
+    ahead: i64,
     deaf: BTreeSet<Vec<u8>>,
     /// Ack subjects of what was delivered.
     pub(crate) delivered: Vec<String>,
@@ -85,6 +96,7 @@ impl Default for World {
             first: Vec::new(),
             effects: ConsumerEffects::new(),
             elapsed: Duration::ZERO,
+            ahead: 0,
             deaf: BTreeSet::new(),
             delivered: Vec::new(),
             question: None,
@@ -101,13 +113,16 @@ pub(crate) fn config(text: &str) -> ConsumerConfig {
     let (server, account) = (ServerLimits::default(), AccountLimits::default());
     let rules =
         stream::Rules { server: &server, account: &account, is_pedantic: false, is_clustered: false, find: &|_| None };
-    let stream = json::read_strict::<stream::StreamConfig>(br#"{"name":"S"}"#).unwrap().check(&rules).unwrap();
+    let stream = json::read_strict::<stream::StreamConfig>(br#"{"name":"S"}"#)
+        .expect("a sound script")
+        .check(&rules)
+        .expect("a sound script");
     config.check(&Rules { server: &server, account: &account, stream: &stream, is_pedantic: false }).expect("allowed")
 }
 
 impl World {
     fn now(&self) -> Now {
-        now(self.elapsed)
+        now(self.elapsed, self.ahead)
     }
 
     fn run(&mut self, line: &str) -> Vec<String> {
@@ -117,10 +132,10 @@ impl World {
             "consumer" => self.create(config(if rest.is_empty() { "{}" } else { rest })),
             "put" => self.put(rest),
             "deaf" => drop(self.deaf.insert(rest.into())),
-            "delete" => self.delete(rest.parse().unwrap()),
-            "limit" => self.limit(rest.parse().unwrap()),
+            "delete" => self.delete(rest.parse().expect("a sound script")),
+            "limit" => self.limit(rest.parse().expect("a sound script")),
             "purge" => {
-                let first = rest.parse().unwrap();
+                let first = rest.parse().expect("a sound script");
                 self.limit(first);
                 self.call(|consumer, turn| consumer.purged(turn, first));
             }
@@ -131,9 +146,17 @@ impl World {
             "ack" => {
                 let (which, body) = rest.split_once(' ').unwrap_or((rest, ""));
                 let (which, reply) = which.split_once('>').unwrap_or((which, ""));
-                let subject = self.delivered[which.parse::<usize>().unwrap() - 1].clone();
+                let which: usize = which.parse().expect("a sound script");
+                let subject = self.delivered.get(which - 1).expect("so many deliveries").clone();
                 self.ack(&subject, body, reply);
             }
+            "clock" => self.ahead += rest.trim_end_matches('s').parse::<i64>().expect("seconds"),
+            "needs" => {
+                let consumer = self.consumer.as_ref().expect("a consumer");
+                let needed = (1..self.messages.next_sequence()).filter(|sequence| consumer.needs(*sequence, b"s.a"));
+                said.push(format!("{:?}", needed.collect::<Vec<_>>()));
+            }
+            "done" => said.push(format!("{:?}", std::mem::take(&mut self.acknowledged))),
             "on" | "off" => self.call(|consumer, turn| consumer.interest(turn, word == "on")),
             "flow" => {
                 let subject = self.question.take().expect("a question");
@@ -143,9 +166,7 @@ impl World {
             "restart" => self.restart(),
             "end" => self.call(|consumer, turn| consumer.end(turn, End::Deleted)),
             "pause" => {
-                let until = START + i64::try_from((self.elapsed + duration(rest)).as_nanos()).unwrap();
-                let until = Time::from(Timestamp::from_unix_nanos(until));
-                let paused = self.call(|consumer, turn| consumer.pause(turn, until));
+                let paused = self.pause(duration(rest));
                 said.push(format!("{} {}", paused.paused, paused.pause_remaining));
             }
             "resume" => {
@@ -166,9 +187,8 @@ impl World {
             }
             "update" => {
                 let config = config(rest);
-                let filter = Filter::new(config.filters());
+                // Another filter has another counter.
                 self.counter = FilterCounter::new();
-                drop(filter);
                 self.call(|consumer, turn| consumer.update(turn, &config));
             }
             _ if word.starts_with('+') => self.pass(duration(word), &mut said),
@@ -183,14 +203,14 @@ impl World {
         let created = Created { stream: "S".into(), name: "C".into(), config, created: self.now().wall, start };
         self.consumer = Some(Consumer::new(created));
         self.first.clear();
-        self.consumer.as_ref().unwrap().snapshot(&mut self.first);
+        self.consumer.as_ref().expect("a sound script").snapshot(&mut self.first);
         self.entries.clear();
         self.counter = FilterCounter::new();
     }
 
     fn put(&mut self, rest: &str) {
         let mut words = rest.split(' ');
-        let subject = words.next().unwrap();
+        let subject = words.next().expect("a sound script");
         let mut rest: Vec<&str> = words.collect();
         let times = rest.first().and_then(|word| word.strip_prefix('x')?.parse().ok());
         if times.is_some() {
@@ -202,7 +222,9 @@ impl World {
             rest.remove(0);
         }
         let body = rest.first().copied().unwrap_or("0123456789");
-        let body = body.strip_prefix("bytes:").map_or(body.to_owned(), |count| "x".repeat(count.parse().unwrap()));
+        let body = body
+            .strip_prefix("bytes:")
+            .map_or(body.to_owned(), |count| "x".repeat(count.parse().expect("a sound script")));
         for _ in 0..times.unwrap_or(1) {
             self.publish(subject, headers.as_deref().unwrap_or(""), &body);
         }
@@ -258,9 +280,15 @@ impl World {
         self.call(|consumer, turn| consumer.ack(turn, ack));
     }
 
+    pub(crate) fn pause(&mut self, time: Duration) -> ConsumerPaused {
+        let until = START + i64::try_from((self.elapsed + time).as_nanos()).expect("a sound script");
+        let until = Time::from(Timestamp::from_unix_nanos(until));
+        self.call(|consumer, turn| consumer.pause(turn, until))
+    }
+
     pub(crate) fn restart(&mut self) {
         let mut bytes = Vec::new();
-        self.consumer.take().unwrap().snapshot(&mut bytes);
+        self.consumer.take().expect("a sound script").snapshot(&mut bytes);
         self.consumer = Some(Consumer::restore(&bytes).expect("its own bytes"));
         self.counter = FilterCounter::new();
         self.call(|_, _| ());
@@ -271,7 +299,7 @@ impl World {
         let consumer = self.consumer.as_mut().expect("a consumer");
         let deaf = &self.deaf;
         let mut turn = Turn {
-            now: now(self.elapsed),
+            now: now(self.elapsed, self.ahead),
             messages: &self.messages,
             counter: &self.counter,
             has_interest: &|subject| !deaf.contains(subject),
@@ -329,8 +357,13 @@ impl World {
                     String::from_utf8_lossy(message.subject()),
                     ack.pending
                 );
-                if !delivery.lines.is_empty() {
-                    write!(line, " [{}]", pinless(&text(delivery.lines).trim_end().replace("\r\n", " | "))).unwrap();
+                let mut headers = Vec::new();
+                delivery.write_headers(effects, &mut headers);
+                if !headers.is_empty() {
+                    let headers = String::from_utf8(headers).expect("text");
+                    let lines = headers.strip_prefix("NATS/1.0\r\n").and_then(|lines| lines.strip_suffix("\r\n\r\n"));
+                    let lines = lines.expect("a whole block").replace("\r\n", " | ");
+                    write!(line, " [{}]", pinless(&lines)).expect("memory");
                 }
                 if !delivery.has_body {
                     line.push_str(" no body");
@@ -341,7 +374,7 @@ impl World {
             ConsumerEffect::Status { target, reply, headers } => {
                 let mut line = format!("{} {}", text(target), one_line(text(headers)));
                 if !reply.is_empty() {
-                    write!(line, " > {}", text(reply)).unwrap();
+                    write!(line, " > {}", text(reply)).expect("memory");
                     self.question = Some(text(reply));
                 }
                 line
@@ -375,19 +408,19 @@ impl World {
         }
         for group in info.priority_groups {
             let pinned = if group.pinned_client_id.is_empty() { "nobody" } else { "somebody" };
-            write!(line, " group {} of {pinned}", group.group).unwrap();
+            write!(line, " group {} of {pinned}", group.group).expect("memory");
         }
         line
     }
 
     /// The same entries give the same bytes, on another machine at another time.
-    pub(crate) fn check_replay(&mut self) {
+    pub(crate) fn check_replay(&self) {
         let mut replica = Consumer::restore(&self.first).expect("its own bytes");
         let mut rest = &self.entries[..];
         while !rest.is_empty() {
             let (entry, length) = ConsumerEntry::decode(rest).expect("an entry");
             replica.apply(&entry);
-            rest = &rest[length..];
+            rest = rest.get(length..).expect("an entry lies within its bytes");
         }
         replica.check_invariants();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -402,10 +435,10 @@ impl World {
     }
 }
 
-pub(crate) fn now(elapsed: Duration) -> Now {
-    let nanos = u64::try_from(elapsed.as_nanos()).unwrap();
-    let wall = Timestamp::from_unix_nanos(START + i64::try_from(nanos).unwrap());
-    Now { monotonic: Monotonic::from_nanos(nanos), wall }
+fn now(elapsed: Duration, ahead: i64) -> Now {
+    let nanos = u64::try_from(elapsed.as_nanos()).expect("a sound script");
+    let wall = START + ahead * 1_000_000_000 + i64::try_from(nanos).expect("a sound script");
+    Now { monotonic: Monotonic::from_nanos(nanos), wall: Timestamp::from_unix_nanos(wall) }
 }
 
 pub(crate) fn ready<T>(access: Access<T>) -> T {
@@ -433,13 +466,13 @@ fn advisory(event: &ConsumerEvent) -> String {
         }
         ConsumerEvent::Unpinned(event) => ("UNPINNED", json::write(event)),
     };
-    let body = String::from_utf8(body).unwrap();
+    let body = String::from_utf8(body).expect("a sound script");
     format!("{name} {}", body.replace(r#""stream":"S","consumer":"C","#, ""))
 }
 
 fn duration(text: &str) -> Duration {
     let text = text.trim_start_matches('+');
-    let (number, unit) = text.split_at(text.find(char::is_alphabetic).unwrap());
-    let number: f64 = number.parse().unwrap();
+    let (number, unit) = text.split_at(text.find(char::is_alphabetic).expect("a sound script"));
+    let number: f64 = number.parse().expect("a sound script");
     Duration::from_secs_f64(number * if unit == "ms" { 0.001 } else { 1.0 })
 }

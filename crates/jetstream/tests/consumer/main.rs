@@ -10,4 +10,5 @@ mod harness;
 mod policies;
 mod pull;
 mod push;
+mod random;
 mod removal;

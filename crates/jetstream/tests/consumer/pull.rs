@@ -249,7 +249,7 @@ fn only_headers_are_smaller() {
           in.1 409 Message Size Exceeds MaxBytes | Nats-Pending-Messages: 2 | Nats-Pending-Bytes: 47
         pull in.1 {"batch":3,"no_wait":true}
           in.1 s.a 1.2.2 left 1 [Nats-Msg-Size: 10] no body
-          in.1 s.a 1.3.3 left 0 [Nats-Msg-Size: 10] no body
+          in.1 s.a 1.3.3 left 0 [A:b | Nats-Msg-Size: 10] no body
           in.1 404 No Messages
         "#,
     );

@@ -1,6 +1,6 @@
 //! Messages that go away under a consumer.
 
-use crate::harness::check;
+use crate::harness::{World, check, config};
 
 #[test]
 fn what_is_deleted_is_not_waited_for() {
@@ -117,15 +117,81 @@ fn only_what_lies_ahead_is_counted() {
 
 #[test]
 fn very_many_removals_are_counted_again() {
+    let mut world = World::default();
+    world.create(config("{}"));
+    (0..5000).for_each(|_| world.publish("s.a", "", "x"));
+    world.pull("in", "5");
+    (3..5000).step_by(2).for_each(|sequence| world.delete(sequence));
+    assert_eq!(world.info(), "delivered 5/5 floor 0/0 pending 3 redelivered 0 waiting 0 left 2498");
+    world.limit(2501);
+    world.pull("in", "1");
+    assert_eq!(world.info(), "delivered 6/2502 floor 5/5 pending 1 redelivered 0 waiting 0 left 1249");
+    world.check_replay();
+}
+
+#[test]
+fn a_stream_can_ask_what_is_still_needed() {
     check(
         r#"
-        consumer
-        put s.a x3000
-        pull in.1 2
-          in.1 s.a 1.1.1 left 2999
-          in.1 s.a 1.2.2 left 2998
-        info
-          delivered 2/2 floor 0/0 pending 2 redelivered 0 waiting 0 left 2998
+        consumer {"max_deliver":1,"ack_wait":1000000000}
+        put s.a x6
+        needs
+          [1, 2, 3, 4, 5, 6]
+        pull in.1 4
+          in.1 s.a 1.1.1 left 5
+          in.1 s.a 1.2.2 left 4
+          in.1 s.a 1.3.3 left 3
+          in.1 s.a 1.4.4 left 2
+        ack 1
+        ack 2 +TERM
+          MSG_TERMINATED {"consumer_seq":2,"stream_seq":2,"deliveries":1}
+        done
+          [(1, 1), (2, 2)]
+        needs
+          [3, 4, 5, 6]
+        +1s
+          1.000 MAX_DELIVERIES {"stream_seq":3,"deliveries":1}
+          1.000 MAX_DELIVERIES {"stream_seq":4,"deliveries":1}
+        needs
+          [3, 4, 5, 6]
+        ack 3
+        done
+          [(3, 3)]
+        needs
+          [4, 5, 6]
+        "#,
+    );
+    check(
+        r#"
+        consumer {"ack_policy":"all"}
+        put s.a x6
+        pull in.1 5
+          in.1 s.a 1.1.1 left 5
+          in.1 s.a 1.2.2 left 4
+          in.1 s.a 1.3.3 left 3
+          in.1 s.a 1.4.4 left 2
+          in.1 s.a 1.5.5 left 1
+        ack 3
+        done
+          [(1, 3)]
+        needs
+          [4, 5, 6]
+        "#,
+    );
+    check(
+        r#"
+        put s.a
+        consumer {"ack_policy":"none","deliver_policy":"new"}
+        put s.a x4
+        put s.b
+        pull in.1 3
+          in.1 s.a 1.2.1 left 4
+          in.1 s.a 1.3.2 left 3
+          in.1 s.a 1.4.3 left 2
+        done
+          [(2, 4)]
+        needs
+          [5, 6]
         "#,
     );
 }

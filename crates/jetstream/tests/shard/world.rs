@@ -180,7 +180,7 @@ impl World {
                     let parts = effects.message(parts);
                     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                     let body = if has_body { text(message.body()) } else { String::new() };
-                    let headers = text(message.headers()) + &text(parts.headers);
+                    let headers = text(parts.headers);
                     self.delivered.push(text(parts.reply));
                     self.received.push(Received { subject: text(parts.subject), headers, body });
                 }
