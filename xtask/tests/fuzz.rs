@@ -25,7 +25,7 @@ struct Target {
     words: &'static [&'static str],
 }
 
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 12] = [
     Target { name: "wire_client_protocol", entry: firn_wire::fuzzing::client_protocol, words: PROTOCOL },
     Target { name: "wire_headers", entry: firn_wire::fuzzing::headers, words: HEADERS },
     Target { name: "wire_connect", entry: firn_wire::fuzzing::connect, words: CONNECT },
@@ -37,6 +37,11 @@ const TARGETS: [Target; 11] = [
     Target { name: "api_request", entry: firn_api::fuzzing::request, words: REQUESTS },
     Target { name: "session_two_clients", entry: firn_session::fuzzing::session, words: PROTOCOL },
     Target { name: "store_log_recovery", entry: firn_store::fuzzing::log_recovery, words: LOG },
+    Target {
+        name: "jetstream_consumer_log",
+        entry: firn_jetstream::consumer::fuzzing::consumer_log,
+        words: CONSUMER_LOG,
+    },
 ];
 
 const PROTOCOL: &[&str] = &[
@@ -98,6 +103,16 @@ const REQUESTS: &[&str] = &[
     "\"opt_start_time\":\"2024-01-01T00:00:00Z\"",
     "\"filter_subjects\":[\"a\",\"b\"]",
     "\"metadata\":{\"a\":\"b\"}",
+];
+const CONSUMER_LOG: &[&str] = &[
+    "\u{1}\u{1}S\u{1}C",
+    "\u{6}\u{9}",
+    "\u{7}\u{1}",
+    "\u{4}\u{2}\u{2}\u{2}",
+    "\u{5}\u{2}\u{2}\u{4}",
+    r#""ack_policy":"explicit""#,
+    r#""filter_subject":"s.a""#,
+    r#""max_deliver":2"#,
 ];
 const LOG: &[&str] = &["FWAL", "\0\0\0\0", "\u{1}\0P\0", "\0\0\u{10}\0", "\u{7}\0\0\0\0\0\0\0"];
 const HEADERS: &[&str] = &[

@@ -10,7 +10,7 @@ use xtask::metadata::{self, Package};
 use xtask::workspace;
 
 /// Each package of ours, and the packages of ours it may name outside of tests.
-const MAY_NAME: [(&str, &[&str]); 17] = [
+const MAY_NAME: [(&str, &[&str]); 18] = [
     // words
     ("firn-id", &[]),
     ("firn-subject", &[]),
@@ -20,6 +20,7 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     ("firn-api", &["firn-id", "firn-subject"]),
     ("firn-store", &["firn-id", "firn-subject"]),
     // parts
+    ("firn-jetstream", &["firn-id", "firn-subject", "firn-auth", "firn-api", "firn-wire", "firn-store"]),
     ("firn-config", &["firn-auth", "firn-subject"]),
     ("firn-router", &["firn-id", "firn-auth", "firn-subject", "firn-wire"]),
     ("firn-session", &["firn-id", "firn-subject", "firn-wire", "firn-auth", "firn-router"]),
@@ -40,13 +41,14 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
 ];
 
 /// Everything below the server: reaches none of [`WORLDLY`], and neither does `firn-sim`, which may name all of it.
-const MACHINES: [&str; 9] = [
+const MACHINES: [&str; 10] = [
     "firn-id",
     "firn-subject",
     "firn-wire",
     "firn-auth",
     "firn-api",
     "firn-store",
+    "firn-jetstream",
     "firn-config",
     "firn-router",
     "firn-session",

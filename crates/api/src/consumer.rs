@@ -6,11 +6,12 @@
 //!                             ▼ stream known
 //!                 ConsumerConfig::check ──► ConsumerConfig, complete     check_change: what may become of an old one
 //!
-//!   NextRequest::parse: what a puller wants
+//!   NextRequest::parse: what a puller wants     AckKind::parse: what becomes of a message
 //! ```
 //!
-//! Not here: which consumers a stream has, and acknowledgements.
+//! Not here: which consumers a stream has, and what they do.
 
+mod ack;
 mod check;
 mod config;
 mod info;
@@ -19,6 +20,7 @@ mod request;
 mod update;
 
 pub use self::{
+    ack::{AckKind, NakOptions},
     check::Rules,
     config::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy, ReplayPolicy},
     info::{ConsumerInfo, PriorityGroupState, SequenceInfo},
