@@ -83,7 +83,7 @@ impl NewMessage<'_> {
 
     /// What the message counts for in its stream.
     pub fn accounted_bytes(&self, storage: Storage) -> u64 {
-        storage.accounted_bytes(self.subject.len(), self.headers.len(), self.body.len())
+        storage.accounted_bytes(self.subject.len() + self.headers.len() + self.body.len(), !self.headers.is_empty())
     }
 }
 
@@ -151,7 +151,7 @@ impl<'a> Parts<'a> {
     }
 
     pub(crate) fn accounted_bytes(&self, storage: Storage) -> u64 {
-        storage.accounted_bytes(self.subject.len(), self.headers.len(), self.body.len())
+        storage.accounted_bytes(self.subject.len() + self.headers.len() + self.body.len(), !self.headers.is_empty())
     }
 }
 

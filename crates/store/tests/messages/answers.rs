@@ -87,6 +87,7 @@ impl Pair {
                         time: Timestamp::from_unix_nanos(self.time),
                         subject: subject.clone().into_bytes(),
                         headers: if *has_headers { b"NATS/1.0\r\nA: b\r\n\r\n".to_vec() } else { Vec::new() },
+                        extension: if index % 3 == 1 { vec![7, 0, 2, 0, 1, 2] } else { Vec::new() },
                         body: vec![sequence.to_le_bytes()[0]; body + index],
                     };
                     self.messages.append(&given.as_new());
@@ -169,6 +170,7 @@ impl Pair {
                 assert_eq!((message.sequence(), message.time()), (given.sequence, given.time));
                 assert_eq!((message.subject(), message.headers()), (&given.subject[..], &given.headers[..]));
                 assert_eq!(message.body(), given.body);
+                assert_eq!(message.extension().as_bytes(), given.extension);
                 assert_eq!(message.accounted_bytes(model.storage), given.bytes(model.storage));
                 assert_eq!(ready(messages.subject(&given.subject)), model.subject(&given.subject));
                 let at = model.live.iter().find(|other| other.time >= given.time).map(|other| other.sequence);
