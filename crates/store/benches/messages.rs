@@ -256,17 +256,17 @@ fn searches(many: usize) {
         time(&format!("previous {name}"), rounds, |number| {
             black_box(ready(messages.previous(any(number), filter)));
         });
-        time(&format!("count from the middle {name}"), rounds / 10, |number| {
+        time(&format!("count from the middle {name}"), rounds.min(1_000), |number| {
             black_box(ready(messages.count(any(number), filter)));
         });
     };
-    question("of all", 10_000, &Filter::all());
-    question("of a literal", 100_000, &Filter::new([order(7)]));
-    question("of a rare wildcard", 1_000, &Filter::new(["rare.*"]));
-    question("of a wildcard that one in ten matches", 1_000, &Filter::new(["*.family7.*"]));
+    question("of all", 100_000, &Filter::all());
+    question("of a literal", 1_000_000, &Filter::new([order(7)]));
+    question("of a rare wildcard", 10_000, &Filter::new(["rare.*"]));
+    question("of a wildcard that one in ten matches", 10_000, &Filter::new(["*.family7.*"]));
     question("of a thousand literals, one in a hundred", 1_000, &Filter::new((0..1_000).map(order)));
     question("of a thousand absent literals", 1_000, &Filter::new((0..1_000).map(|i| format!("absent.{i}"))));
-    question("of nothing", 1_000, &Filter::new(["absent.>"]));
+    question("of nothing", 10_000, &Filter::new(["absent.>"]));
     time("at a time", 1_000, |number| {
         black_box(ready(messages.at_time(Timestamp::from_unix_nanos((number % many).try_into().expect("few")))));
     });
