@@ -28,6 +28,8 @@ mod chunks;
 
 mod subjects;
 
+mod ids;
+
 mod column;
 
 mod names;
