@@ -25,7 +25,7 @@ struct Target {
     words: &'static [&'static str],
 }
 
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     Target { name: "wire_client_protocol", entry: firn_wire::fuzzing::client_protocol, words: PROTOCOL },
     Target { name: "wire_headers", entry: firn_wire::fuzzing::headers, words: HEADERS },
     Target { name: "wire_connect", entry: firn_wire::fuzzing::connect, words: CONNECT },
@@ -42,6 +42,7 @@ const TARGETS: [Target; 12] = [
         entry: firn_jetstream::consumer::fuzzing::consumer_log,
         words: CONSUMER_LOG,
     },
+    Target { name: "store_frames", entry: firn_store::fuzzing::frames, words: FRAMES },
 ];
 
 const PROTOCOL: &[&str] = &[
@@ -115,6 +116,7 @@ const CONSUMER_LOG: &[&str] = &[
     r#""max_deliver":2"#,
 ];
 const LOG: &[&str] = &["FWAL", "\0\0\0\0", "\u{1}\0P\0", "\0\0\u{10}\0", "\u{7}\0\0\0\0\0\0\0"];
+const FRAMES: &[&str] = &["\u{1}", "\0\0\0\0", "\u{20}\0\0\0", "\u{4}\0", "NATS/1.0\r\n\r\n", "a.b"];
 const HEADERS: &[&str] = &[
     "NATS/1.0",
     " 503",

@@ -7,7 +7,11 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     hint::black_box,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use firn_id::Timestamp;
@@ -46,6 +50,8 @@ unsafe impl GlobalAlloc for Counting {
 
 fn main() {
     let divisor: usize = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1);
+    // Printing takes a buffer once, which is not what is measured.
+    report("mean time of a step, or memory");
     log(2_000_000 / divisor);
     keys(1_000_000 / divisor, 4_000_000 / divisor);
     unique(1_000_000 / divisor);
@@ -62,16 +68,24 @@ fn report(line: &str) {
 }
 
 /// Prints the mean of `rounds` steps, which get numbers that caches cannot guess.
-#[expect(clippy::disallowed_methods, reason = "a benchmark is about the clock")]
 fn time(name: &str, rounds: usize, mut step: impl FnMut(usize)) {
     let rounds = rounds.max(1);
     let mut number = 1_usize;
-    let start = std::time::Instant::now();
+    let start = worked();
     for _ in 0..rounds {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         step(number >> 33);
     }
-    report(&format!("{:>9} ns  {name}", start.elapsed().as_nanos() / rounds as u128));
+    report(&format!("{:>9} ns  {name}", (worked() - start).as_nanos() / rounds as u128));
+}
+
+/// How long this thread has run, where the system tells: what else the machine does does not count. Else the time.
+#[expect(clippy::disallowed_methods, reason = "a benchmark is about the clock")]
+fn worked() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = told.and_then(|told| told.split(' ').next()?.parse().ok());
+    nanos.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
 }
 
 fn taken() -> usize {
@@ -242,17 +256,17 @@ fn searches(many: usize) {
         time(&format!("previous {name}"), rounds, |number| {
             black_box(ready(messages.previous(any(number), filter)));
         });
-        time(&format!("count from the middle {name}"), rounds / 10, |number| {
+        time(&format!("count from the middle {name}"), rounds.min(1_000), |number| {
             black_box(ready(messages.count(any(number), filter)));
         });
     };
-    question("of all", 10_000, &Filter::all());
-    question("of a literal", 100_000, &Filter::new([order(7)]));
-    question("of a rare wildcard", 1_000, &Filter::new(["rare.*"]));
-    question("of a wildcard that one in ten matches", 1_000, &Filter::new(["*.family7.*"]));
+    question("of all", 100_000, &Filter::all());
+    question("of a literal", 1_000_000, &Filter::new([order(7)]));
+    question("of a rare wildcard", 10_000, &Filter::new(["rare.*"]));
+    question("of a wildcard that one in ten matches", 10_000, &Filter::new(["*.family7.*"]));
     question("of a thousand literals, one in a hundred", 1_000, &Filter::new((0..1_000).map(order)));
     question("of a thousand absent literals", 1_000, &Filter::new((0..1_000).map(|i| format!("absent.{i}"))));
-    question("of nothing", 1_000, &Filter::new(["absent.>"]));
+    question("of nothing", 10_000, &Filter::new(["absent.>"]));
     time("at a time", 1_000, |number| {
         black_box(ready(messages.at_time(Timestamp::from_unix_nanos((number % many).try_into().expect("few")))));
     });

@@ -65,13 +65,16 @@ impl NewMessage<'_> {
     pub(crate) fn encode_to(&self, bytes: &mut (impl BufMut + DerefMut<Target = [u8]>)) {
         let start = bytes.len();
         let extension = self.extension.as_bytes();
-        bytes.put_u32_le(0);
-        bytes.put_u32_le(disk_size(self.frame_bytes()));
-        bytes.put_u64_le(self.sequence);
-        bytes.put_i64_le(self.time.unix_nanos());
-        bytes.put_u32_le(disk_size(self.headers.len()));
-        bytes.put_u16_le(u16::try_from(self.subject.len()).expect("a subject is below 64 KiB"));
-        bytes.put_u16_le(u16::try_from(extension.len()).expect("an extension is below 64 KiB"));
+        let subject_bytes = u16::try_from(self.subject.len()).expect("a subject is below 64 KiB");
+        let extension_bytes = u16::try_from(extension.len()).expect("an extension is below 64 KiB");
+        let mut head = [0; FRAME_HEAD_BYTES];
+        put(&mut head, 4, &disk_size(self.frame_bytes()).to_le_bytes());
+        put(&mut head, 8, &self.sequence.to_le_bytes());
+        put(&mut head, 16, &self.time.unix_nanos().to_le_bytes());
+        put(&mut head, 24, &disk_size(self.headers.len()).to_le_bytes());
+        put(&mut head, 28, &subject_bytes.to_le_bytes());
+        put(&mut head, 30, &extension_bytes.to_le_bytes());
+        bytes.put_slice(&head);
         bytes.put_slice(extension);
         bytes.put_slice(self.subject);
         bytes.put_slice(self.headers);
@@ -83,7 +86,7 @@ impl NewMessage<'_> {
 
     /// What the message counts for in its stream.
     pub fn accounted_bytes(&self, storage: Storage) -> u64 {
-        storage.accounted_bytes(self.subject.len(), self.headers.len(), self.body.len())
+        storage.accounted_bytes(self.subject.len() + self.headers.len() + self.body.len(), !self.headers.is_empty())
     }
 }
 
@@ -151,7 +154,7 @@ impl<'a> Parts<'a> {
     }
 
     pub(crate) fn accounted_bytes(&self, storage: Storage) -> u64 {
-        storage.accounted_bytes(self.subject.len(), self.headers.len(), self.body.len())
+        storage.accounted_bytes(self.subject.len() + self.headers.len() + self.body.len(), !self.headers.is_empty())
     }
 }
 

@@ -5,10 +5,35 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use crc32c::crc32c;
 use firn_id::Monotonic;
 
 use crate::disk::{Disk, DiskError, DiskFile, Durability, Fault};
+use crate::frame::{Frame, Message, NewMessage};
 use crate::wal::{Extension, GroupId, Limits, Lsn, Name, Record, Recovered, Start, Submission, Wal};
+
+/// A message's frame as somebody may send it. The first byte says whether its checksum is put right, so that it is not
+/// what every change meets. What can be read says the same when it is written again, byte for byte.
+pub fn frames(data: &[u8]) {
+    let Some((how, rest)) = data.split_first() else { return };
+    let mut bytes = rest.to_vec();
+    if how & 1 == 1
+        && let Some(length) = rest.get(4..).and_then(|rest| rest.first_chunk())
+        && let Some(covered) = rest.get(4..usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX))
+    {
+        let checksum = crc32c(covered).to_le_bytes();
+        bytes.iter_mut().zip(checksum).for_each(|(byte, right)| *byte = right);
+    }
+    let Ok((frame, length)) = Frame::decode(&bytes) else { return };
+    let Frame { sequence, time, subject, headers, body, extension } = frame;
+    let mut again = Vec::new();
+    NewMessage { sequence, time, subject, headers, body, extension }.encode(&mut again);
+    assert_eq!(bytes.get(..length), Some(&again[..]), "a frame can be written in one way");
+    let message = Message::verify(Bytes::from(again)).expect("what was decoded is sound");
+    assert_eq!((message.sequence(), message.subject()), (sequence, subject), "both readers read the same");
+    assert_eq!(message.payload().len(), headers.len() + body.len(), "the payload is the headers and the body");
+}
 
 /// Files of a log as somebody may have left them. The first byte says how the data is meant: as the bytes of a file, or
 /// as changes to the files of a sound log, six bytes each: which file, what to do, where, and how. Whatever it is, it
@@ -219,6 +244,15 @@ mod tests {
         #[test]
         fn any_bytes_can_be_opened(data in prop::collection::vec(any::<u8>(), 0..200)) {
             log_recovery(&data);
+        }
+
+        #[test]
+        fn any_bytes_can_be_read_as_a_frame(mut data in prop::collection::vec(any::<u8>(), 0..100)) {
+            frames(&data);
+            // Of a length that fits, so that more than the length is looked at.
+            let length = u8::try_from(data.len().saturating_sub(1)).unwrap();
+            data.splice(5.min(data.len())..9.min(data.len()), [length, 0, 0, 0]);
+            frames(&data);
         }
 
         #[test]

@@ -28,6 +28,8 @@ mod chunks;
 
 mod subjects;
 
+mod ids;
+
 mod column;
 
 mod names;
@@ -48,7 +50,7 @@ use smallvec::SmallVec;
 use self::chunks::Chunks;
 use self::subjects::Subjects;
 use self::walk::Walk;
-use self::window::{Entry, Window};
+use self::window::{Entry, Size, Window};
 use crate::frame::Parts;
 
 pub use self::filter::Filter;
@@ -64,11 +66,11 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// What a message counts for against limits: what the reference server would store for it.
-    pub fn accounted_bytes(self, subject: usize, headers: usize, body: usize) -> u64 {
-        let parts = subject + headers + body;
+    /// What a message counts for against limits, which is what the reference server stores for it. `parts` is the length
+    /// of subject, headers and body.
+    pub fn accounted_bytes(self, parts: usize, has_headers: bool) -> u64 {
         let around = match self {
-            Storage::File if headers > 0 => 22 + 4 + 8,
+            Storage::File if has_headers => 22 + 4 + 8,
             Storage::File => 22 + 8,
             Storage::Memory => 16,
         };
@@ -233,7 +235,7 @@ impl Messages {
         assert!(sequence >= self.next, "sequence {sequence} was given before");
         let place = self.chunks.push(message);
         let subject = self.subjects.add(subject, sequence);
-        self.window.push(sequence, time.unix_nanos(), Entry { place, subject });
+        self.window.push(sequence, time.unix_nanos(), Entry { place, subject, size: Size::of(message) });
         self.next = sequence + 1;
         self.last_time = Some(time);
         self.messages += 1;
@@ -423,9 +425,10 @@ impl Messages {
 
     fn take(&mut self, sequence: u64) -> Option<Removed> {
         let entry = self.window.remove(sequence)?;
-        let bytes = parts(self.chunks.frame(entry.place)).accounted_bytes(self.storage);
+        let bytes = entry.size.accounted_bytes(self.storage);
         let subject = SubjectBytes::from_slice(self.subjects.name(entry.subject));
-        self.chunks.release(entry.place);
+        let frame_bytes = entry.size.frame_bytes().unwrap_or_else(|| self.chunks.frame(entry.place).len());
+        self.chunks.release(entry.place, frame_bytes);
         self.subjects.remove(entry.subject, sequence);
         self.messages -= 1;
         self.bytes -= bytes;

@@ -104,9 +104,8 @@ impl Chunks {
         })
     }
 
-    /// A live frame is not needed any more.
-    pub(super) fn release(&mut self, place: Place) {
-        let length = self.frame(place).len();
+    /// A live frame of this length is not needed any more.
+    pub(super) fn release(&mut self, place: Place, length: usize) {
         if let Some(open) = &mut self.open
             && open.number == place.chunk
         {

@@ -4,7 +4,8 @@
 //! subjects have one run, and a subject of a million messages a few thousand. So the oldest, the newest and any other one
 //! is removed by moving at most one run's numbers, and none is looked for by scanning.
 //!
-//! Invariants: numbers rise, within a run and from run to run; no run is empty.
+//! Invariants: numbers rise, within a run and from run to run; no run is empty, and each begins at or above its base, which
+//! is above the run before.
 
 use std::collections::VecDeque;
 
@@ -63,12 +64,20 @@ impl Sequences {
         }
     }
 
+    /// O(1).
     pub(super) fn first(&self) -> Option<u64> {
-        self.at_or_after(0)
+        match self {
+            Sequences::One(run) => run.first(),
+            Sequences::Many(runs) => runs.runs.front()?.first(),
+        }
     }
 
+    /// O(1).
     pub(super) fn last(&self) -> Option<u64> {
-        self.at_or_before(u64::MAX)
+        match self {
+            Sequences::One(run) => run.last(),
+            Sequences::Many(runs) => runs.runs.back()?.last(),
+        }
     }
 
     /// O(log).
@@ -76,8 +85,9 @@ impl Sequences {
         match self {
             Sequences::One(run) => run.at_or_after(from),
             Sequences::Many(runs) => {
-                let position = runs.runs.partition_point(|run| run.last() < from);
-                runs.runs.get(position)?.at_or_after(from)
+                let position = runs.position(from);
+                let found = runs.runs.get(position)?.at_or_after(from);
+                found.or_else(|| runs.runs.get(position + 1)?.first())
             }
         }
     }
@@ -87,8 +97,9 @@ impl Sequences {
         match self {
             Sequences::One(run) => run.at_or_before(from),
             Sequences::Many(runs) => {
-                let position = runs.runs.partition_point(|run| run.first() <= from);
-                runs.runs.get(position.checked_sub(1)?)?.at_or_before(from)
+                let position = runs.position(from);
+                let found = runs.runs.get(position)?.at_or_before(from);
+                found.or_else(|| runs.runs.get(position.checked_sub(1)?)?.last())
             }
         }
     }
@@ -98,7 +109,7 @@ impl Sequences {
         match self {
             Sequences::One(run) => run.count(from),
             Sequences::Many(runs) => {
-                let position = runs.runs.partition_point(|run| run.last() < from);
+                let position = runs.position(from);
                 let partly = runs.runs.get(position).map_or(0, |run| run.count(from));
                 let behind = (position + 1).min(runs.runs.len());
                 partly + runs.runs.range(behind..).map(|run| run.distances.len()).sum::<usize>()
@@ -129,6 +140,8 @@ impl Sequences {
         assert!(self.iter().is_sorted_by(|a, b| a < b), "sequences rise");
         if let Sequences::Many(runs) = self {
             assert!(runs.runs.iter().all(|run| !run.distances.is_empty()), "no run is empty");
+            let mut pairs = runs.runs.iter().zip(runs.runs.iter().skip(1));
+            assert!(pairs.all(|(run, next)| run.last() < Some(next.base)), "a base is above the run before");
         }
     }
 }
@@ -143,7 +156,7 @@ impl Runs {
     }
 
     fn remove(&mut self, sequence: u64) -> bool {
-        let position = self.runs.partition_point(|run| run.last() < sequence);
+        let position = self.position(sequence);
         let Some(run) = self.runs.get_mut(position) else { return false };
         if !run.remove(sequence) {
             return false;
@@ -157,10 +170,21 @@ impl Runs {
         true
     }
 
+    /// Of the run that holds this number if any does. Looks at no numbers but the first ones, which lie here; what is
+    /// oldest or newest is found at once.
+    fn position(&self, sequence: u64) -> usize {
+        match (self.runs.get(1), self.runs.back()) {
+            (Some(second), _) if sequence < second.base => 0,
+            (Some(_), Some(last)) if sequence >= last.base => self.runs.len() - 1,
+            (Some(_), Some(_)) => self.runs.partition_point(|run| run.base <= sequence) - 1,
+            _ => 0,
+        }
+    }
+
     /// Moves a short run to the front of the one behind it.
     fn join(&mut self, position: usize) {
         let (Some(run), Some(behind)) = (self.runs.get(position), self.runs.get(position + 1)) else { return };
-        let is_near = u32::try_from(behind.last() - run.base).is_ok();
+        let is_near = behind.last().is_some_and(|last| u32::try_from(last - run.base).is_ok());
         if !is_near || run.distances.len() + behind.distances.len() > RUN_MAX / 2 {
             return;
         }
@@ -227,12 +251,12 @@ impl Run {
         self.distances.get(index).map(|distance| self.base + u64::from(*distance))
     }
 
-    fn first(&self) -> u64 {
-        self.get(0).unwrap_or(self.base)
+    fn first(&self) -> Option<u64> {
+        self.get(0)
     }
 
-    fn last(&self) -> u64 {
-        self.distances.last().map_or(self.base, |distance| self.base + u64::from(*distance))
+    fn last(&self) -> Option<u64> {
+        self.get(self.distances.len().checked_sub(1)?)
     }
 
     fn iter(&self) -> impl Iterator<Item = u64> {

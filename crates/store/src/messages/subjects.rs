@@ -1,7 +1,7 @@
 //! The subjects of a stream: a number for each, and for each number its name and its messages.
 //!
 //! ```text
-//!   table  hash → id          4 bytes and a control byte, at most 7/8 full
+//!   ids    hash → id          4 bytes and a control byte, at most 7/8 full
 //!   states id → 24 bytes      name · last sequence · count · distance to the first, or a list of sequences
 //!   names  bytes, one behind the other
 //!   lists  the sequences of a subject with three messages and more
@@ -21,10 +21,10 @@ use std::cell::{Ref, RefCell};
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
 use super::SubjectState;
 use super::column::Column;
+use super::ids::Ids;
 use super::names::{Name, Names, index};
 use super::order::Order;
 use super::sequences::Sequences;
@@ -32,7 +32,7 @@ use super::sequences::Sequences;
 #[derive(Debug)]
 pub(super) struct Subjects {
     hasher: FixedState,
-    table: HashTable<u32>,
+    ids: Ids,
     states: Column<Known>,
     names: Names,
     lists: Vec<Option<Sequences>>,
@@ -75,7 +75,7 @@ impl Subjects {
     pub(super) fn new(seed: u64) -> Self {
         Subjects {
             hasher: FixedState::with_seed(seed),
-            table: HashTable::new(),
+            ids: Ids::new(),
             states: Column::default(),
             names: Names::default(),
             lists: Vec::new(),
@@ -95,7 +95,7 @@ impl Subjects {
     /// The id of a subject that has messages, or had some a while ago. O(1).
     pub(super) fn find(&self, subject: &[u8]) -> Option<u32> {
         let hash = self.hasher.hash_one(subject);
-        self.table.find(hash, |id| self.name(*id) == subject).copied()
+        self.ids.find(hash, |id| self.name(id) == subject)
     }
 
     pub(super) fn name(&self, id: u32) -> &[u8] {
@@ -208,7 +208,7 @@ impl Subjects {
             if !is_waiting {
                 self.waiting.push(id);
             }
-            if self.waiting.len() > WAITING_MIN.max(self.table.len() / 2) {
+            if self.waiting.len() > WAITING_MIN.max(self.ids.len() / 2) {
                 self.sweep();
             }
         }
@@ -216,7 +216,7 @@ impl Subjects {
 
     /// All ids that have messages, in no promised order.
     pub(super) fn ids(&self) -> impl Iterator<Item = u32> {
-        self.table.iter().copied().filter(|id| self.known_as(*id).count() > 0)
+        self.ids.iter().filter(|id| self.known_as(*id).count() > 0)
     }
 
     /// The ids by name. O(1); O(n log n) in those that came since it was asked for last.
@@ -230,7 +230,7 @@ impl Subjects {
     pub(super) fn memory_bytes(&self) -> usize {
         let lists: usize = self.lists.iter().flatten().map(Sequences::memory_bytes).sum();
         let numbers = self.vacant_lists.capacity() + self.waiting.capacity() + self.vacant.capacity();
-        self.table.allocation_size()
+        self.ids.memory_bytes()
             + self.states.memory_bytes()
             + self.names.memory_bytes()
             + self.lists.capacity() * size_of::<Option<Sequences>>()
@@ -241,14 +241,14 @@ impl Subjects {
 
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.ids().count(), self.live, "live");
-        assert_eq!(self.table.len() + self.vacant.len(), self.states.len(), "an id is used or vacant");
-        let marked = self.table.iter().filter(|id| self.known_as(**id).name.is_marked()).count();
+        assert_eq!(self.ids.len() + self.vacant.len(), self.states.len(), "an id is used or vacant");
+        let marked = self.ids.iter().filter(|id| self.known_as(*id).name.is_marked()).count();
         assert_eq!(marked, self.waiting.len(), "waiting");
-        assert!(self.waiting.len() <= WAITING_MIN.max(self.table.len() / 2), "swept in time");
-        let bytes: usize = self.table.iter().map(|id| self.name(*id).len()).sum();
+        assert!(self.waiting.len() <= WAITING_MIN.max(self.ids.len() / 2), "swept in time");
+        let bytes: usize = self.ids.iter().map(|id| self.name(id).len()).sum();
         assert_eq!(bytes, self.names.live_bytes(), "bytes of names");
         let mut lists = 0;
-        for id in self.table.iter().copied() {
+        for id in self.ids.iter() {
             assert_eq!(self.find(self.name(id)), Some(id), "a name has one id");
             let known = self.known_as(id);
             assert!(known.count() > 0 || known.name.is_marked(), "an id without messages waits");
@@ -262,7 +262,7 @@ impl Subjects {
         }
         assert_eq!(self.lists.iter().flatten().count(), lists, "lists belong to subjects");
         assert_eq!(self.lists.len(), lists + self.vacant_lists.len(), "a list is used or vacant");
-        self.order.borrow().check_invariants(self.table.len(), |id| self.name(id));
+        self.order.borrow().check_invariants(self.ids.len(), |id| self.name(id));
     }
 
     fn known_as(&self, id: u32) -> &Known {
@@ -308,10 +308,10 @@ impl Subjects {
     /// The id of a subject, which is new if there is none.
     fn id(&mut self, subject: &[u8]) -> u32 {
         let hash = self.hasher.hash_one(subject);
-        let Self { table, states, names, .. } = self;
+        let Self { ids, states, names, .. } = self;
         let name_of = |id: u32| names.get(states.get(index(id)).expect("ids come from here").name);
-        if let Some(id) = table.find(hash, |id| name_of(*id) == subject) {
-            return *id;
+        if let Some(id) = ids.find(hash, |id| name_of(id) == subject) {
+            return id;
         }
         let name = names.push(subject);
         let known = Known { name, last: 0, count: 0, link: 0 };
@@ -326,7 +326,7 @@ impl Subjects {
             }
         };
         let name_of = |id: u32| names.get(states.get(index(id)).expect("ids come from here").name);
-        table.insert_unique(hash, id, |id| self.hasher.hash_one(name_of(*id)));
+        ids.insert(hash, id, |id| self.hasher.hash_one(name_of(id)));
         self.order.get_mut().add(id);
         id
     }
@@ -342,9 +342,7 @@ impl Subjects {
                 continue;
             }
             let hash = self.hasher.hash_one(self.names.get(known.name));
-            if let Ok(entry) = self.table.find_entry(hash, |other| *other == id) {
-                entry.remove();
-            }
+            self.ids.remove(hash, id);
             self.names.forget(known.name);
             self.vacant.push(id);
         }
@@ -353,20 +351,18 @@ impl Subjects {
             let is_known = |id: u32| states.get(index(id)).is_some_and(|known| known.count() > 0);
             self.order.get_mut().retain(is_known);
         }
-        let Self { table, states, names, hasher, .. } = self;
+        let Self { ids, states, names, hasher, .. } = self;
         if names.is_half_dead() {
             let mut copy = Names::default();
-            for id in &*table {
-                let known = states.get_mut(index(*id)).expect("ids come from here");
+            for id in ids.iter() {
+                let known = states.get_mut(index(id)).expect("ids come from here");
                 let is_marked = known.name.is_marked();
                 known.name = copy.push(names.get(known.name));
                 known.name.set_mark(is_marked);
             }
             *names = copy;
         }
-        if table.capacity() > 4 * WAITING_MIN.max(table.len()) {
-            let name_of = |id: u32| names.get(states.get(index(id)).expect("ids come from here").name);
-            table.shrink_to(table.len() * 2, |id| hasher.hash_one(name_of(*id)));
-        }
+        let name_of = |id: u32| names.get(states.get(index(id)).expect("ids come from here").name);
+        ids.shrink(|id| hasher.hash_one(name_of(id)));
     }
 }

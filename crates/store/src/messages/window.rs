@@ -1,24 +1,28 @@
-//! Sequences to entries: where a message's frame lies, and which subject it has.
+//! Sequences to entries: where a message's frame lies, which subject it has, and how long it is.
 //!
 //! ```text
-//!   slots   [number 7: 256 live] [8: 3 live] [9: none] [4711: 256 live] [4712: 17 live]
+//!   pages   [number 7: 256 live] [8: 3 live] [9: vacant] [4711: 256 live] [4712: 17 live]
 //!               │
-//!             Page  live ▓▓▓▓▓░▓▓▓…   present ▓▓▓▓▓▓▓▓▓…   places, subjects: an entry for each present bit
+//!               live ▓▓▓▓▓░▓▓▓…   present ▓▓▓▓▓▓▓▓▓…   entries: one for each present bit
 //! ```
 //!
-//! A page is 256 sequences. While it is full its entries are found by index, 12 bytes a message; when half of them are
-//! gone, the rest moves together, and the bits say which is whose. A page goes with its last message. Slots are found by
-//! counting from either end, and by halves where pages are missing in between.
+//! A page is 256 sequences. While it is full its entries are found by index, 16 bytes a message; when half of them are
+//! gone, the rest moves together, and the bits say which is whose. A page's entries go with its last message. Pages are
+//! found by counting from either end, and by halves where some are missing in between. Bits and number lie side by side,
+//! so that an entry anywhere costs two misses of the cache.
 //!
-//! Invariants: slots rise; the last one has a page, of which nothing may be live; of the others those without live
-//! messages have none and are fewer than half, and the first is not one of them. Live bits are present.
+//! Invariants: pages rise; those without live messages are vacant, hold no entries and are at most half, and neither the
+//! first nor the last is one of them, but that the last may be without live messages. Live bits are present.
 //!
 //! Not here: what lies at a place.
 
 use std::collections::VecDeque;
 
+use super::Storage;
 use super::bits::{BITS, Bits};
 use super::chunks::Place;
+use crate::frame::{FRAME_HEAD_BYTES, NewMessage};
+use crate::wal::number::{disk_size, size};
 
 /// A message, as far as the window knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,40 @@ pub(super) struct Entry {
     pub(super) place: Place,
     /// Its id in the subject table.
     pub(super) subject: u32,
+    pub(super) size: Size,
+}
+
+const _: () = assert!(size_of::<Entry>() == 16);
+
+/// How long a message is, so that removing it does not touch its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size(u32);
+
+const HAS_HEADERS: u32 = 1 << 30;
+const HAS_EXTENSION: u32 = 1 << 31;
+
+impl Size {
+    pub(super) fn of(message: &NewMessage<'_>) -> Size {
+        let bytes = disk_size(message.subject.len() + message.headers.len() + message.body.len());
+        assert!(bytes < HAS_HEADERS, "a message is below 1 GiB");
+        let headers = if message.headers.is_empty() { 0 } else { HAS_HEADERS };
+        let extension = if message.extension.as_bytes().is_empty() { 0 } else { HAS_EXTENSION };
+        Size(bytes | headers | extension)
+    }
+
+    pub(super) fn accounted_bytes(self, storage: Storage) -> u64 {
+        storage.accounted_bytes(self.bytes(), self.0 & HAS_HEADERS != 0)
+    }
+
+    /// None when only the frame can tell.
+    pub(super) fn frame_bytes(self) -> Option<usize> {
+        (self.0 & HAS_EXTENSION == 0).then(|| FRAME_HEAD_BYTES + self.bytes())
+    }
+
+    /// Of subject, headers and body.
+    fn bytes(self) -> usize {
+        size(self.0 & (HAS_HEADERS - 1))
+    }
 }
 
 /// How a search that looks at a few messages at a time ended.
@@ -40,26 +78,19 @@ pub(super) enum Searched {
 
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    slots: VecDeque<Slot>,
-    /// Slots without a page.
+    pages: VecDeque<Page>,
     vacant: usize,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Page {
     number: u64,
+    live: Bits,
+    live_count: usize,
+    entries: Vec<Entry>,
+    present: Bits,
     /// No message here was later than this, in nanoseconds since 1970.
     time_max: i64,
-    live: usize,
-    page: Option<Box<Page>>,
-}
-
-#[derive(Debug, Default)]
-struct Page {
-    live: Bits,
-    present: Bits,
-    places: Vec<Place>,
-    subjects: Vec<u32>,
 }
 
 const PAGE: u64 = 256;
@@ -72,54 +103,42 @@ impl Window {
     /// The sequence is above all others.
     pub(super) fn push(&mut self, sequence: u64, time: i64, entry: Entry) {
         let (number, at) = split(sequence);
-        let is_new = self.slots.back().is_none_or(|slot| slot.number != number);
-        if is_new {
-            // A stream that filled one page is likely to fill the next.
-            let entries = if self.slots.back().is_some_and(|slot| slot.live == BITS) { BITS } else { 0 };
-            if let Some(slot) = self.slots.back_mut()
-                && slot.live == 0
-            {
-                slot.page = None;
-                self.vacant += 1;
-            }
-            let page =
-                Page { places: Vec::with_capacity(entries), subjects: Vec::with_capacity(entries), ..Page::default() };
-            self.slots.push_back(Slot { number, time_max: time, live: 0, page: Some(Box::new(page)) });
-            self.drop_vacant();
+        if self.pages.back().is_none_or(|page| page.number != number) {
+            self.push_page(number, time);
         }
-        let slot = self.slots.back_mut().expect("one was added if there was none");
-        let page = slot.page.as_mut().expect("the last slot has a page");
+        let page = self.pages.back_mut().expect("one was added if there was none");
         page.live.insert(at);
         page.present.insert(at);
-        page.places.push(entry.place);
-        page.subjects.push(entry.subject);
-        slot.time_max = slot.time_max.max(time);
-        slot.live += 1;
+        page.entries.push(entry);
+        page.time_max = page.time_max.max(time);
+        page.live_count += 1;
     }
 
     /// O(1); O(log pages) where whole pages are missing.
     pub(super) fn get(&self, sequence: u64) -> Option<Entry> {
         let (number, at) = split(sequence);
-        let (slot, page) = self.page(self.position(number))?;
-        (slot.number == number && page.live.contains(at)).then(|| page.entry(at))
+        let page = self.pages.get(self.position(number))?;
+        (page.number == number && page.live.contains(at)).then(|| page.entry(at))
     }
 
     /// O(1), and now and then what it takes to move a page together.
     pub(super) fn remove(&mut self, sequence: u64) -> Option<Entry> {
         let (number, at) = split(sequence);
         let position = self.position(number);
-        let is_last = position + 1 == self.slots.len();
-        let slot = self.slots.get_mut(position).filter(|slot| slot.number == number)?;
-        let page = slot.page.as_mut().filter(|page| page.live.contains(at))?;
+        let is_last = position + 1 == self.pages.len();
+        let page = self.pages.get_mut(position)?;
+        if page.number != number || !page.live.contains(at) {
+            return None;
+        }
         let entry = page.entry(at);
         page.live.remove(at);
-        slot.live -= 1;
-        if slot.live == 0 && !is_last {
-            slot.page = None;
+        page.live_count -= 1;
+        if page.live_count == 0 && !is_last {
+            page.make_vacant();
             self.vacant += 1;
             self.drop_vacant();
-        } else if !is_last || slot.live == 0 {
-            page.move_together(slot.live);
+        } else if page.live_count == 0 || !is_last {
+            page.move_together();
         }
         Some(entry)
     }
@@ -128,60 +147,46 @@ impl Window {
     pub(super) fn set_place(&mut self, sequence: u64, place: Place) {
         let (number, at) = split(sequence);
         let position = self.position(number);
-        let page = self.slots.get_mut(position).and_then(|slot| slot.page.as_mut()).expect("only a live message moves");
+        let page = self.pages.get_mut(position).expect("only a live message moves");
         let index = page.index(at);
-        *page.places.get_mut(index).expect("each present bit has an entry") = place;
+        page.entries.get_mut(index).expect("each present bit has an entry").place = place;
     }
 
     /// The first live sequence. O(1).
     pub(super) fn first(&self) -> Option<u64> {
-        let (slot, page) = self.page(0)?;
-        page.live.next(0).map(|at| join(slot.number, at))
+        let page = self.pages.front()?;
+        page.live.next(0).map(|at| join(page.number, at))
     }
 
-    /// The first live sequence at or after `from`. O(1), like [`Window::get`].
+    /// The first live sequence at or after `from`. O(1), like [`Window::get`], and a step for every vacant page.
     pub(super) fn next(&self, from: u64) -> Option<u64> {
-        let (number, mut at) = split(from);
-        let mut position = self.position(number);
-        while let Some(slot) = self.slots.get(position) {
-            if slot.number != number {
-                at = 0;
-            }
-            if let Some(found) = slot.page.as_ref().and_then(|page| page.live.next(at)) {
-                return Some(join(slot.number, found));
-            }
-            at = 0;
-            position += 1;
-        }
-        None
+        let (number, at) = split(from);
+        let mut pages = self.pages_from(number);
+        pages.find_map(|page| Some(join(page.number, page.live.next(if page.number == number { at } else { 0 })?)))
     }
 
-    /// The last live sequence at or before `from`. O(1), like [`Window::get`].
+    /// The last live sequence at or before `from`. O(1), like [`Window::get`], and a step for every vacant page.
     pub(super) fn previous(&self, from: u64) -> Option<u64> {
         let (number, at) = split(from);
         let position = self.position(number);
-        if let Some((slot, page)) = self.page(position)
-            && slot.number == number
+        if let Some(page) = self.pages.get(position)
+            && page.number == number
             && let Some(found) = page.live.previous(at)
         {
             return Some(join(number, found));
         }
-        let before = self.slots.range(..position.min(self.slots.len())).rev();
-        let mut found = before.filter_map(|slot| Some(join(slot.number, slot.page.as_ref()?.live.previous(BITS - 1)?)));
-        found.next()
+        let mut before = self.pages.range(..position.min(self.pages.len())).rev();
+        before.find_map(|page| Some(join(page.number, page.live.previous(BITS - 1)?)))
     }
 
     /// The first sequence at or after `from` that is not live. A step for every full page on the way.
     pub(super) fn next_missing(&self, from: u64) -> u64 {
         let (mut number, mut at) = split(from);
-        for slot in self.slots.range(self.position(number).min(self.slots.len())..) {
-            let missing = match &slot.page {
-                _ if slot.number != number => Some(at),
-                None => Some(at),
-                Some(_) if slot.live == BITS => None,
-                Some(page) => page.live.next_missing(at),
-            };
-            if let Some(missing) = missing {
+        for page in self.pages_from(number) {
+            if page.number != number {
+                break;
+            }
+            if let Some(missing) = page.live.next_missing(at) {
                 return join(number, missing);
             }
             number += 1;
@@ -190,36 +195,31 @@ impl Window {
         join(number, at)
     }
 
-    /// How many live sequences there are at or after `from`. O(pages after it), a nanosecond each.
+    /// How many live sequences there are at or after `from`. A step for every page after it.
     pub(super) fn count(&self, from: u64) -> usize {
         let (number, at) = split(from);
-        let position = self.position(number).min(self.slots.len());
-        let whole: usize = self.slots.range(position..).map(|slot| slot.live).sum();
-        match self.page(position) {
-            Some((slot, page)) if slot.number == number => whole - page.live.rank(at),
-            _ => whole,
+        let whole: usize = self.pages_from(number).map(|page| page.live_count).sum();
+        match self.pages.get(self.position(number)) {
+            Some(page) if page.number == number => whole - page.live.rank(at),
+            Some(_) | None => whole,
         }
     }
 
     /// Looks for the first live message at or after `from` whose subject is wanted, at `budget` messages at most.
     pub(super) fn search_up(&self, from: u64, mut budget: usize, mut is_wanted: impl FnMut(u32) -> bool) -> Searched {
-        let (number, mut at) = split(from);
-        for slot in self.slots.range(self.position(number).min(self.slots.len())..) {
-            if slot.number != number {
-                at = 0;
-            }
-            let Some(page) = &slot.page else { continue };
+        let (number, at) = split(from);
+        for page in self.pages_from(number) {
+            let mut at = if page.number == number { at } else { 0 };
             while let Some(found) = page.live.next(at) {
                 if budget == 0 {
-                    return Searched::GoOn(join(slot.number, found));
+                    return Searched::GoOn(join(page.number, found));
                 }
                 budget -= 1;
-                if is_wanted(page.subject(found)) {
-                    return Searched::Found(join(slot.number, found));
+                if is_wanted(page.entry(found).subject) {
+                    return Searched::Found(join(page.number, found));
                 }
                 at = found + 1;
             }
-            at = 0;
         }
         Searched::Nothing
     }
@@ -232,9 +232,7 @@ impl Window {
                 return Searched::GoOn(found);
             }
             budget -= 1;
-            let (number, bit) = split(found);
-            let subject = self.page(self.position(number)).map(|(_, page)| page.subject(bit));
-            if subject.is_some_and(&mut is_wanted) {
+            if self.get(found).is_some_and(|entry| is_wanted(entry.subject)) {
                 return Searched::Found(found);
             }
             let Some(before) = found.checked_sub(1) else { break };
@@ -245,80 +243,96 @@ impl Window {
 
     /// The live entries from `from` on, in order, of pages that may hold a message as late as `time_min`.
     pub(super) fn entries(&self, from: u64, time_min: i64) -> impl Iterator<Item = (u64, Entry)> {
-        let slots = self.slots.range(self.position(split(from).0).min(self.slots.len())..);
-        slots
-            .filter(move |slot| slot.time_max >= time_min)
-            .filter_map(|slot| Some((slot.number, slot.page.as_ref()?)))
-            .flat_map(|(number, page)| page.live.iter().map(move |at| (join(number, at), page.entry(at))))
+        let pages = self.pages_from(split(from).0).filter(move |page| page.time_max >= time_min);
+        pages
+            .flat_map(|page| page.live.iter().map(move |at| (join(page.number, at), page.entry(at))))
             .skip_while(move |(sequence, _)| *sequence < from)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let pages = self.slots.iter().filter_map(|slot| slot.page.as_ref());
-        let page = |page: &Page| page.places.capacity() * size_of::<Place>() + page.subjects.capacity() * 4;
-        self.slots.capacity() * size_of::<Slot>() + pages.map(|one| size_of::<Page>() + page(one)).sum::<usize>()
+        let entries: usize = self.pages.iter().map(|page| page.entries.capacity()).sum();
+        self.pages.capacity() * size_of::<Page>() + entries * size_of::<Entry>()
     }
 
     pub(super) fn check_invariants(&self) {
-        assert!(self.slots.iter().is_sorted_by(|a, b| a.number < b.number), "slots rise");
-        let vacant = self.slots.iter().filter(|slot| slot.page.is_none()).count();
-        assert_eq!(vacant, self.vacant, "vacant slots");
-        assert!(vacant == 0 || vacant * 2 <= self.slots.len(), "{vacant} of {} are vacant", self.slots.len());
-        assert!(self.slots.back().is_none_or(|slot| slot.page.is_some()), "the last slot has a page");
-        assert!(self.slots.len() < 2 || self.slots.front().is_some_and(|slot| slot.live > 0), "the front is live");
-        for (position, slot) in self.slots.iter().enumerate() {
-            assert_eq!(self.position(slot.number), position, "a slot is found by its number");
-            let Some(page) = &slot.page else {
-                assert_eq!(slot.live, 0, "what is live has a page");
-                continue;
-            };
-            assert_eq!(page.live.count(), slot.live, "live");
-            assert!(position + 1 == self.slots.len() || slot.live > 0, "a page goes with its last message");
-            assert_eq!((page.places.len(), page.subjects.len()), (page.present.count(), page.present.count()));
+        assert!(self.pages.iter().is_sorted_by(|a, b| a.number < b.number), "pages rise");
+        let Some((last, before)) = self.pages.iter().collect::<Vec<_>>().split_last().map(|(a, b)| (*a, b.to_vec()))
+        else {
+            return;
+        };
+        let vacant = before.iter().filter(|page| page.live_count == 0).count();
+        assert_eq!(vacant, self.vacant, "vacant pages");
+        assert!(vacant * 2 <= self.pages.len(), "{vacant} of {} pages are vacant", self.pages.len());
+        assert!(
+            before.iter().all(|page| page.live_count > 0 || page.entries.capacity() == 0),
+            "vacant pages take nothing"
+        );
+        assert!(before.first().is_none_or(|first| first.live_count > 0), "the front is live");
+        for (position, page) in before.into_iter().chain([last]).enumerate() {
+            assert_eq!(self.position(page.number), position, "a page is found by its number");
+            assert_eq!(page.live.count(), page.live_count, "live");
+            assert_eq!(page.entries.len(), page.present.count(), "present");
             assert!(page.live.iter().all(|at| page.present.contains(at)), "live bits are present");
         }
     }
 
-    fn page(&self, position: usize) -> Option<(&Slot, &Page)> {
-        let slot = self.slots.get(position)?;
-        Some((slot, slot.page.as_deref()?))
+    /// The page with this number, and those behind it.
+    fn pages_from(&self, number: u64) -> impl Iterator<Item = &Page> {
+        self.pages.range(self.position(number).min(self.pages.len())..)
     }
 
-    /// Of the slot with this number, or of the first one above.
+    fn push_page(&mut self, number: u64, time_max: i64) {
+        let mut entries = Vec::new();
+        if let Some(last) = self.pages.back_mut() {
+            if last.live_count == 0 {
+                last.make_vacant();
+                self.vacant += 1;
+            } else if last.live_count == BITS {
+                // A stream that filled one page is likely to fill the next.
+                entries.reserve_exact(BITS);
+            }
+        }
+        let (live, present) = (Bits::default(), Bits::default());
+        self.pages.push_back(Page { number, live, live_count: 0, entries, present, time_max });
+        self.drop_vacant();
+    }
+
+    /// Of the page with this number, or of the first one above.
     fn position(&self, number: u64) -> usize {
-        let (Some(first), Some(last)) = (self.slots.front(), self.slots.back()) else { return 0 };
-        let length = self.slots.len();
+        let (Some(first), Some(last)) = (self.pages.front(), self.pages.back()) else { return 0 };
+        let length = self.pages.len();
         if number > last.number {
             return length;
         }
         // Without holes on the way, the distance of the numbers is the one of the positions.
         if let Ok(distance) = usize::try_from(last.number - number)
             && let Some(position) = (length - 1).checked_sub(distance)
-            && self.slots.get(position).is_some_and(|slot| slot.number == number)
+            && self.pages.get(position).is_some_and(|page| page.number == number)
         {
             return position;
         }
         let Some(distance) = number.checked_sub(first.number) else { return 0 };
         if let Ok(position) = usize::try_from(distance)
-            && self.slots.get(position).is_some_and(|slot| slot.number == number)
+            && self.pages.get(position).is_some_and(|page| page.number == number)
         {
             return position;
         }
-        self.slots.partition_point(|slot| slot.number < number)
+        self.pages.partition_point(|page| page.number < number)
     }
 
-    /// Drops vacant slots from the front, and all of them when they are many.
+    /// Drops vacant pages from the front, and all of them when they are many. The last page stays.
     fn drop_vacant(&mut self) {
-        while self.slots.front().is_some_and(|slot| slot.page.is_none()) {
-            self.slots.pop_front();
+        while self.pages.len() > 1 && self.pages.front().is_some_and(|page| page.live_count == 0) {
+            self.pages.pop_front();
             self.vacant -= 1;
         }
-        if self.vacant * 2 > self.slots.len() {
-            self.slots.retain(|slot| slot.page.is_some());
+        if self.vacant * 2 > self.pages.len() {
+            let last = self.pages.back().map(|page| page.number);
+            self.pages.retain(|page| page.live_count > 0 || Some(page.number) == last);
             self.vacant = 0;
         }
-        if self.slots.capacity() > 64 && self.slots.len() * 4 < self.slots.capacity() {
-            self.slots.shrink_to(self.slots.len() * 2);
+        if self.pages.capacity() > 16 && self.pages.len() * 4 < self.pages.capacity() {
+            self.pages.shrink_to(self.pages.len() * 2);
         }
     }
 }
@@ -326,29 +340,25 @@ impl Window {
 impl Page {
     /// Where the entry of a present bit is.
     fn index(&self, at: usize) -> usize {
-        if self.places.len() == BITS { at } else { self.present.rank(at) }
+        if self.entries.len() == BITS { at } else { self.present.rank(at) }
     }
 
     fn entry(&self, at: usize) -> Entry {
-        let index = self.index(at);
-        let place = *self.places.get(index).expect("each present bit has an entry");
-        Entry { place, subject: *self.subjects.get(index).expect("each present bit has an entry") }
+        *self.entries.get(self.index(at)).expect("each present bit has an entry")
     }
 
-    fn subject(&self, at: usize) -> u32 {
-        *self.subjects.get(self.index(at)).expect("each present bit has an entry")
+    fn make_vacant(&mut self) {
+        self.entries = Vec::new();
+        self.present = Bits::default();
     }
 
     /// Gives back the room of entries that are gone, when they are half of them.
-    fn move_together(&mut self, live: usize) {
-        let present = self.places.len();
-        if live * 2 > present || present < PRESENT_MIN {
-            return;
+    fn move_together(&mut self) {
+        let present = self.entries.len();
+        if self.live_count * 2 <= present && present >= PRESENT_MIN {
+            self.entries = self.live.iter().map(|at| self.entry(at)).collect();
+            self.present = self.live;
         }
-        let entries = || self.live.iter().map(|at| self.entry(at));
-        (self.places, self.subjects) =
-            (entries().map(|entry| entry.place).collect(), entries().map(|entry| entry.subject).collect());
-        self.present = self.live;
     }
 }
 

@@ -87,7 +87,8 @@ impl Pair {
                         time: Timestamp::from_unix_nanos(self.time),
                         subject: subject.clone().into_bytes(),
                         headers: if *has_headers { b"NATS/1.0\r\nA: b\r\n\r\n".to_vec() } else { Vec::new() },
-                        body: vec![sequence.to_le_bytes()[0]; body + index],
+                        extension: if index % 3 == 1 { vec![7, 0, 2, 0, 1, 2] } else { Vec::new() },
+                        body: vec![sequence.to_le_bytes()[0]; body + index % 64],
                     };
                     self.messages.append(&given.as_new());
                     self.model.append(given);
@@ -169,6 +170,7 @@ impl Pair {
                 assert_eq!((message.sequence(), message.time()), (given.sequence, given.time));
                 assert_eq!((message.subject(), message.headers()), (&given.subject[..], &given.headers[..]));
                 assert_eq!(message.body(), given.body);
+                assert_eq!(message.extension().as_bytes(), given.extension);
                 assert_eq!(message.accounted_bytes(model.storage), given.bytes(model.storage));
                 assert_eq!(ready(messages.subject(&given.subject)), model.subject(&given.subject));
                 let at = model.live.iter().find(|other| other.time >= given.time).map(|other| other.sequence);
@@ -228,6 +230,30 @@ proptest! {
             }
             pair.compare_sets(filter, inside, *limit);
             pair.compare_sets(&Filter::all(), live.unwrap_or(inside), *limit);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn rare_matches_are_found_among_many_messages(
+        rare in prop::collection::btree_map(0..4_000_usize, "(rare|seldom)\\.[a-d]\\.[a-d]", 0..12),
+        fillers in 1..900_usize,
+        froms in prop::collection::vec(0..4_100_u64, 1..12),
+        filter in prop_oneof![
+            2 => prop::collection::vec("(rare|seldom|\\*)\\.[abcd*]\\.[abcd*]", 1..4),
+            1 => Just((0..80).map(|i| format!("absent.{i}")).chain(["rare.a.a".into(), "rare.b.b".into()]).collect()),
+            1 => Just(vec!["rare.>".to_owned(), "filler.1.*".to_owned()]),
+        ],
+    ) {
+        let mut pair = Pair { messages: Messages::new(Storage::File, 1), model: Model::new(Storage::File, 1), time: 0 };
+        let subject = |i: usize| rare.get(&i).cloned().unwrap_or_else(|| format!("filler.{}.x", i % fillers));
+        let subjects = (0..4_000).map(subject).collect();
+        pair.apply(&Operation::Append { subjects, gap: 0, body: 0, has_headers: false, step: 1 });
+        let filter = Filter::new(filter);
+        for from in froms {
+            pair.compare(&filter, from);
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) struct Given {
     pub(crate) subject: Vec<u8>,
     pub(crate) headers: Vec<u8>,
     pub(crate) body: Vec<u8>,
+    pub(crate) extension: Vec<u8>,
 }
 
 impl Given {
@@ -22,7 +23,7 @@ impl Given {
             subject: &self.subject,
             headers: &self.headers,
             body: &self.body,
-            extension: Extension::default(),
+            extension: Extension::parse(&self.extension).expect("whole fields"),
         }
     }
 
