@@ -26,4 +26,12 @@ pub mod disk;
 
 pub mod wal;
 
+pub mod part;
+
+pub mod file;
+
+mod pages;
+
+pub mod table;
+
 pub mod fuzzing;

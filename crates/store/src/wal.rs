@@ -46,7 +46,7 @@ mod opening;
 
 mod read;
 
-mod number;
+pub(crate) mod number;
 
 use std::fmt;
 use std::time::Duration;
