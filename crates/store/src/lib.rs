@@ -34,4 +34,6 @@ mod pages;
 
 pub mod table;
 
+pub mod segment;
+
 pub mod fuzzing;
