@@ -36,4 +36,6 @@ pub mod table;
 
 pub mod segment;
 
+pub mod snapshot;
+
 pub mod fuzzing;

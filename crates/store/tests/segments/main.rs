@@ -7,5 +7,6 @@ mod format;
 mod full_disk;
 mod rot;
 mod search;
+mod snapshots;
 mod tables;
 mod workload;
