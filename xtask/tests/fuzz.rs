@@ -25,7 +25,7 @@ struct Target {
     words: &'static [&'static str],
 }
 
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 14] = [
     Target { name: "wire_client_protocol", entry: firn_wire::fuzzing::client_protocol, words: PROTOCOL },
     Target { name: "wire_headers", entry: firn_wire::fuzzing::headers, words: HEADERS },
     Target { name: "wire_connect", entry: firn_wire::fuzzing::connect, words: CONNECT },
@@ -37,6 +37,9 @@ const TARGETS: [Target; 11] = [
     Target { name: "api_request", entry: firn_api::fuzzing::request, words: REQUESTS },
     Target { name: "session_two_clients", entry: firn_session::fuzzing::session, words: PROTOCOL },
     Target { name: "store_log_recovery", entry: firn_store::fuzzing::log_recovery, words: LOG },
+    Target { name: "store_segment_reading", entry: firn_store::fuzzing::segment_reading, words: FILES },
+    Target { name: "store_table_reading", entry: firn_store::fuzzing::table_reading, words: FILES },
+    Target { name: "store_state_recovery", entry: firn_store::fuzzing::state_recovery, words: FILES },
 ];
 
 const PROTOCOL: &[&str] = &[
@@ -100,6 +103,8 @@ const REQUESTS: &[&str] = &[
     "\"metadata\":{\"a\":\"b\"}",
 ];
 const LOG: &[&str] = &["FWAL", "\0\0\0\0", "\u{1}\0P\0", "\0\0\u{10}\0", "\u{7}\0\0\0\0\0\0\0"];
+const FILES: &[&str] =
+    &["FSEG", "FTAB", "FSTA", "FBLK", "\u{1}\0 \0", "\0\0\0\0", "\u{1}\0\0\0\0\0\0\0", "\u{7}\0\0\0\0\0\0\0"];
 const HEADERS: &[&str] = &[
     "NATS/1.0",
     " 503",

@@ -1,5 +1,6 @@
 //! What every input must satisfy, as plain functions that a mutation driver calls. They panic where it does not.
 
+mod files;
 pub(crate) mod memory;
 
 use std::time::Duration;
@@ -8,6 +9,8 @@ use firn_id::Monotonic;
 
 use self::memory::MemoryDisk;
 use crate::wal::{Extension, GroupId, Limits, Lsn, Name, Record, Recovered, Start, Submission, Wal};
+
+pub use self::files::{segment_reading, state_recovery, table_reading};
 
 /// Files of a log as somebody may have left them. The first byte says how the data is meant: as the bytes of a file, or
 /// as changes to the files of a sound log, six bytes each: which file, what to do, where, and how. Whatever it is, it
