@@ -35,7 +35,7 @@ const TAIL_BYTES: usize = 32;
 const BODY_BYTES_MAX: usize = 2 * BLOCK_BYTES;
 
 /// Bytes that wait to be written.
-const BUFFER_BYTES: usize = 1 << 20;
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// A file is synced whenever so much was written.
 const SYNC_BYTES: u64 = 4 << 20;

@@ -1,4 +1,4 @@
-//! What is kept: the shared write-ahead log, on a disk that is handed in.
+//! What is kept: the shared write-ahead log, on a disk that is handed in, and the messages of a stream.
 //!
 //! ```text
 //!   shard ── Submission ─┐                                    ┌─► disk: one durable write a batch
@@ -13,7 +13,10 @@
 //! durable up to there. The log writes one batch at a time, made of everything that arrived while the last one was on
 //! its way (*group commit*). `docs/format.md` draws the bytes.
 //!
-//! Promises, each with a file of tests in `tests/log`:
+//! The messages of one stream are [`messages::Messages`]: found by sequence, subject, filter and time. Each is a
+//! [`frame`], the same bytes wherever it lies.
+//!
+//! Promises of the log, each with a file of tests in `tests/log`:
 //!
 //! - What was reported durable is there after a crash at any disk operation, unchanged and in order.
 //! - A bit that flips is noticed. What it took is named by group and sequence; everything else stays readable.
@@ -25,6 +28,10 @@
 pub mod disk;
 
 pub mod wal;
+
+pub mod frame;
+
+pub mod messages;
 
 pub mod part;
 

@@ -31,13 +31,14 @@ mod scan;
 mod search;
 mod writer;
 
-use bytes::Bytes;
 use firn_id::Timestamp;
 
 use self::block::{Block, Located};
 use self::entries::{ColumnPage, Run};
 use crate::disk::DiskFile;
 use crate::file::{self, FileError, FileId, u64_of};
+use crate::frame::Message;
+use crate::messages::Loaded;
 use crate::pages::Pages;
 use crate::part::{Fault, Miss, Parts};
 use crate::table::{Matches, Table, Value};
@@ -71,17 +72,6 @@ struct Lists {
     groups: Vec<Group>,
     runs: Vec<Run>,
     columns: Vec<ColumnPage>,
-}
-
-/// What is stored of a sequence.
-#[derive(Clone, Debug)]
-pub enum Loaded {
-    /// Its frame, whose checksum was right. It shares the memory of its block.
-    Frame(Bytes),
-    /// Nothing.
-    Missing,
-    /// It is there, and cannot be read.
-    Damaged,
 }
 
 impl Segment {
@@ -156,7 +146,7 @@ impl Segment {
         let bytes = parts.part(run.block(self.id.number))?.into_bytes();
         let block = Block::read(&bytes, self.id, run.offset);
         match block.locate(run.group, sequence, run.first_frame, run.count) {
-            Located::Frame(frame) => Ok(Loaded::Frame(bytes.slice_ref(frame.bytes))),
+            Located::Frame(frame) => Ok(Loaded::Message(Message::trust(bytes.slice_ref(frame.bytes)))),
             Located::Missing => Ok(Loaded::Missing),
             Located::Damaged if run.is_dense() => Ok(Loaded::Damaged),
             // The block does not know any more what was in it, the column does.

@@ -1,17 +1,18 @@
 //! Entry points for immutable files.
 
 use bytes::Bytes;
-use crc32c::crc32c;
 use firn_id::Timestamp;
 
 use super::memory::MemoryDisk;
 use crate::disk::{Disk as _, DiskFile as _};
 use crate::file::{FileError, FileId, Kind, u64_of};
+use crate::frame::NewMessage;
+use crate::messages::Loaded;
 use crate::part::{Fault, Fetched, Files, Miss, Part, Parts};
-use crate::segment::{Loaded, ScanError, Segment, SegmentWriter, repair};
+use crate::segment::{ScanError, Segment, SegmentWriter, repair};
 use crate::snapshot::{self, Section, Snapshot, SnapshotWriter};
 use crate::table::Table;
-use crate::wal::{GroupId, Lsn};
+use crate::wal::{Extension, GroupId, Lsn};
 
 const SEGMENT: FileId = FileId { kind: Kind::Segment, number: 1, store: 7 };
 const REPAIRED: FileId = FileId { kind: Kind::Segment, number: 2, store: 7 };
@@ -51,8 +52,8 @@ pub fn segment_reading(data: &[u8]) {
     }
 }
 
-const GROUPS: u64 = 5;
-const SEQUENCES: u64 = 40;
+const GROUPS: u64 = 4;
+const SEQUENCES: u64 = 20;
 
 fn write_segment(disk: &MemoryDisk) {
     let mut writer = SegmentWriter::create(disk, SEGMENT).expect("memory does not fail");
@@ -72,19 +73,11 @@ fn sequence(place: u64) -> u64 {
 /// A frame that follows from its name.
 fn frame(group: u64, sequence: u64) -> Vec<u8> {
     let subject = format!("orders.{}.{}", group, sequence % 6);
-    let body = vec![b'.'; usize::try_from(sequence % 9 * 400).expect("short")];
+    let body = vec![b'.'; usize::try_from(sequence % 9 * 40).expect("short")];
+    let time = Timestamp::from_unix_nanos(i64::try_from(sequence).expect("low") * 10);
+    let (headers, extension) = (&b""[..], Extension::default());
     let mut frame = Vec::new();
-    let length = u32::try_from(32 + subject.len() + body.len()).expect("short");
-    frame.extend_from_slice(&length.to_le_bytes());
-    frame.extend_from_slice(&sequence.to_le_bytes());
-    frame.extend_from_slice(&(sequence * 10).to_le_bytes());
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(&u16::try_from(subject.len()).expect("short").to_le_bytes());
-    frame.extend_from_slice(&[0; 2]);
-    frame.extend_from_slice(subject.as_bytes());
-    frame.extend_from_slice(&body);
-    let checksum = crc32c(&frame).to_le_bytes();
-    frame.splice(0..0, checksum);
+    NewMessage { sequence, time, subject: subject.as_bytes(), headers, body: &body, extension }.encode(&mut frame);
     frame
 }
 
@@ -96,8 +89,8 @@ fn read_segment(disk: &MemoryDisk, segment: &Segment) -> u64 {
     for group in 0..GROUPS {
         let id = GroupId(group);
         for place in 0..SEQUENCES {
-            if let Ok(Loaded::Frame(found)) = segment.load(&files, id, sequence(place)) {
-                assert_eq!(found, frame(group, sequence(place)), "a message is the one that was written");
+            if let Ok(Loaded::Message(found)) = segment.load(&files, id, sequence(place)) {
+                assert_eq!(found.frame()[..], frame(group, sequence(place)), "a message is the one that was written");
                 count += 1;
             }
         }

@@ -17,7 +17,7 @@
 
 use crc32c::crc32c;
 
-use super::frame::Frame;
+use super::frame::WholeFrame;
 use crate::file::{FileId, VERSION};
 use crate::pages::partition_point;
 use crate::wal::GroupId;
@@ -65,7 +65,7 @@ impl Builder {
     }
 
     /// Adds a frame for which there is room.
-    pub(super) fn push(&mut self, group: GroupId, frame: &Frame<'_>, time_reached: i64) {
+    pub(super) fn push(&mut self, group: GroupId, frame: &WholeFrame<'_>, time_reached: i64) {
         let place = u16::try_from(self.offsets.len()).expect("a frame has 32 bytes, so there are at most 2,048");
         let offset = u16::try_from(self.frames.len()).expect("another frame fits, so this is below 64 KiB");
         self.offsets.push(offset);
@@ -228,7 +228,7 @@ pub(super) struct Block<'a> {
 /// Where the frame of a sequence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Located<'a> {
-    Frame(Frame<'a>),
+    Frame(WholeFrame<'a>),
     /// The block has no such sequence.
     Missing,
     /// It is there, or cannot be told from what is.
@@ -265,15 +265,15 @@ impl<'a> Block<'a> {
     }
 
     /// The frame at a place of the directory, if it is whole.
-    pub(super) fn frame(&self, directory: &Directory<'a>, place: usize) -> Option<Frame<'a>> {
-        Frame::read(self.payload.get(directory.range(place)?)?)
+    pub(super) fn frame(&self, directory: &Directory<'a>, place: usize) -> Option<WholeFrame<'a>> {
+        WholeFrame::read(self.payload.get(directory.range(place)?)?)
     }
 
     /// Without a directory: from frame to frame.
     fn walk(&self, sequence: u64, first_frame: usize, count: usize) -> Located<'a> {
         let mut rest = self.payload;
         for place in 0..first_frame.saturating_add(count) {
-            let Some(frame) = Frame::read(rest) else { return Located::Damaged };
+            let Some(frame) = WholeFrame::read(rest) else { return Located::Damaged };
             if place >= first_frame && frame.sequence == sequence {
                 return Located::Frame(frame);
             }

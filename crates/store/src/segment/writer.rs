@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::block::{self, CODEC_NONE, HEADER_BYTES};
 use super::column::{self, PAGE_MESSAGES};
 use super::entries::{ColumnPage, Group, Run};
-use super::frame::Frame;
+use super::frame::WholeFrame;
 use super::{Lists, Segment};
 use crate::disk::{Disk, DiskError};
 use crate::file::{FileId, Output, u64_of};
@@ -111,7 +111,7 @@ impl<'d, D: Disk> SegmentWriter<'d, D> {
     /// When a group or a sequence comes late or twice.
     pub fn push(&mut self, group: GroupId, frame: &[u8]) -> Result<(), WriteError> {
         let bytes = frame.len();
-        let frame = Frame::read(frame).filter(|found| found.bytes.len() == bytes);
+        let frame = WholeFrame::read(frame).filter(|found| found.bytes.len() == bytes);
         let frame = frame.ok_or(WriteError::BadFrame { group, bytes })?;
         if self.open.as_ref().is_none_or(|open| open.group.group != group) {
             self.close_group();
@@ -192,7 +192,7 @@ impl<'d, D: Disk> SegmentWriter<'d, D> {
         Ok(())
     }
 
-    fn open_group(&mut self, group: GroupId, frame: &Frame<'_>) {
+    fn open_group(&mut self, group: GroupId, frame: &WholeFrame<'_>) {
         let before = self.lists.groups.last().map(|before| before.group);
         assert!(before.is_none_or(|before| before < group), "groups rise");
         self.subjects.open_from = self.subjects.entries.len();

@@ -117,17 +117,15 @@ impl Bloom {
             page_bytes: u32_at(bytes, 12)?,
             checksum: u32_at(bytes, 16)?,
         };
-        let length = u64::from(bloom.pages) * (u64::from(bloom.page_bytes) + 4);
-        let is_sound = bloom.pages > 0
-            && bloom.pages <= u32::MAX / 4
+        let is_sound = (1..=u32::MAX / 4).contains(&bloom.pages)
             && (1..=disk_size(PAGE_BYTES)).contains(&bloom.page_bytes)
-            && bloom.offset.checked_add(length).is_some_and(|end| end <= content_end);
+            && bloom.offset.checked_add(bloom.bytes()).is_some_and(|end| end <= content_end);
         is_sound.then_some(bloom)
     }
 
     /// Length on disk.
     pub(super) fn bytes(&self) -> u64 {
-        u64::from(self.pages) * (u64::from(self.page_bytes) + 4)
+        u64::from(self.pages).saturating_mul(u64::from(self.page_bytes) + 4)
     }
 
     fn checksums(&self) -> Part {

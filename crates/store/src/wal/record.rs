@@ -197,6 +197,11 @@ impl<'a> Extension<'a> {
         (bytes.len() <= usize::from(u16::MAX)).then_some(Extension { bytes })
     }
 
+    /// What [`Extension::parse`] took.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The fields, in the order in which they were pushed.
     pub fn fields(self) -> impl Iterator<Item = Field<'a>> {
         let mut rest = self.bytes;

@@ -7,8 +7,9 @@ use firn_sim::disk::{SimDisk, SimFile};
 use firn_sim::random::Random;
 use firn_store::disk::Disk as _;
 use firn_store::file::{FileId, Kind};
+use firn_store::messages::Loaded;
 use firn_store::part::{Cache, Miss, Part, Parts};
-use firn_store::segment::{Loaded, Segment, SegmentWriter, WriteError};
+use firn_store::segment::{Segment, SegmentWriter, WriteError};
 use firn_store::wal::GroupId;
 
 pub(crate) const STORE: u64 = 0x5eed;
@@ -134,8 +135,8 @@ pub(crate) fn read_back(segment: &Segment, reading: &Reading, messages: &Message
     let mut back = BTreeMap::new();
     for ((group, sequence), written) in messages {
         let is_whole = match reading.ask(|cache| segment.load(cache, GroupId(*group), *sequence)).unwrap() {
-            Loaded::Frame(frame) => {
-                assert_eq!(frame, written.frame, "group {group} sequence {sequence} is wrong");
+            Loaded::Message(message) => {
+                assert_eq!(message.frame()[..], written.frame, "group {group} sequence {sequence} is wrong");
                 true
             }
             Loaded::Missing => panic!("group {group} sequence {sequence} is silently missing"),
