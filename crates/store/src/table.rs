@@ -188,11 +188,11 @@ impl Table {
             if level == 0 {
                 return Ok(leaf);
             }
-            let (position, next) = node.floor(key).ok_or_else(|| malformed(part))?;
-            let (child, ordinal) = self.child(&position.numbers).ok_or_else(|| malformed(part))?;
+            let floor = node.floor(key).ok_or_else(|| malformed(part))?;
+            let (child, ordinal) = self.child(&floor.numbers).ok_or_else(|| malformed(part))?;
             part = child;
             leaf.first_ordinal = ordinal;
-            leaf.end = next.or(leaf.end);
+            leaf.end = floor.next.or(leaf.end);
             leaf.part = part;
             leaf.bytes = parts.whole(part)?;
         }

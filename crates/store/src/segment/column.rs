@@ -10,7 +10,7 @@
 //! ```
 
 use crate::pages::partition_point;
-use crate::wal::number::{size, u32_at};
+use crate::wal::number::{size, u16_at, u32_at};
 
 /// Messages of a page at most.
 pub(super) const PAGE_MESSAGES: usize = 8192;
@@ -81,11 +81,13 @@ impl<'a> Column<'a> {
 
     /// The ordinal of the subject of the message at that place.
     pub(super) fn ordinal(&self, place: usize) -> u32 {
-        let start = place * self.ordinal_bytes;
-        let bytes = self.ordinals.get(start..start + self.ordinal_bytes).unwrap_or_default();
-        let mut number = [0; 4];
-        number.iter_mut().zip(bytes).for_each(|(byte, from)| *byte = *from);
-        self.base.saturating_add(u32::from_le_bytes(number))
+        let above = match self.ordinal_bytes {
+            0 => Some(0),
+            1 => self.ordinals.get(place).copied().map(u32::from),
+            2 => u16_at(self.ordinals, place * 2).map(u32::from),
+            _ => u32_at(self.ordinals, place * 4),
+        };
+        self.base.saturating_add(above.unwrap_or_default())
     }
 
     /// The place of the first message whose sequence is not below `from`; the count when there is none.

@@ -3,6 +3,7 @@
 use super::Segment;
 use super::column::Column;
 use super::entries::{ColumnPage, Group};
+use crate::file::u64_of;
 use crate::part::{Fault, Miss, Parts};
 use crate::table::Matches;
 use crate::wal::GroupId;
@@ -137,25 +138,28 @@ impl Segment {
         let bytes = parts.whole(page.part(self.id.number))?;
         let column = self.column(&bytes, &page)?;
         let at = column.lower_bound(from);
-        let before = u64::from(page.before) + crate::file::u64_of(at);
+        let before = u64::from(page.before) + u64_of(at);
         if selection.bits.is_none() {
             return Ok(group.messages.saturating_sub(before));
         }
         let matching = |column: &Column<'_>, places: std::ops::Range<usize>| {
-            crate::file::u64_of(places.filter(|place| selection.contains(column.ordinal(*place))).count())
+            u64_of(places.filter(|place| selection.contains(column.ordinal(*place))).count())
         };
-        // The shorter side is counted.
+        // The shorter side is counted, when all of it is there: else each part that is cold would be a new beginning.
         let is_before_shorter = before < group.messages / 2;
-        let mut counted = matching(&column, if is_before_shorter { 0..at } else { at..column.count() });
+        let mut pages = Vec::new();
         let mut place = place;
         loop {
             let next = if is_before_shorter { place.checked_sub(1) } else { place.checked_add(1) };
             let Some(next) = next else { break };
             let Some(page) = self.columns.get(parts, next)?.filter(|page| page.group == group.group) else { break };
-            let bytes = parts.whole(page.part(self.id.number))?;
-            let column = self.column(&bytes, &page)?;
-            counted += matching(&column, 0..column.count());
+            pages.push((page, parts.whole(page.part(self.id.number))?));
             place = next;
+        }
+        let mut counted = matching(&column, if is_before_shorter { 0..at } else { at..column.count() });
+        for (page, bytes) in &pages {
+            let column = self.column(bytes, page)?;
+            counted += matching(&column, 0..column.count());
         }
         Ok(if is_before_shorter { selection.messages.saturating_sub(counted) } else { counted })
     }

@@ -119,6 +119,16 @@ pub(super) struct Position {
     next: usize,
 }
 
+/// What [`Node::floor`] finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Floor {
+    /// Place of the entry in the node.
+    pub(super) index: usize,
+    pub(super) numbers: Numbers,
+    /// The key of the entry behind it, if there is one.
+    pub(super) next: Option<Vec<u8>>,
+}
+
 impl<'a> Node<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let entries_bytes = size(u32_at(bytes, 4)?);
@@ -156,16 +166,18 @@ impl<'a> Node<'a> {
     }
 
     /// The last entry whose key is not above `key`, or the first, and the key of the entry behind it.
-    pub(super) fn floor(&self, key: &[u8]) -> Option<(Position, Option<Vec<u8>>)> {
+    pub(super) fn floor(&self, key: &[u8]) -> Option<Floor> {
         let mut position = self.start_near(key)?;
+        let mut floor = Floor { index: position.index, numbers: position.numbers, next: None };
         while self.has_more(position.index) {
-            let next = self.next(Some(position.clone()))?;
-            if next.key.as_slice() > key {
-                return Some((position, Some(next.key)));
+            position = self.next(Some(position))?;
+            if position.key.as_slice() > key {
+                floor.next = Some(position.key);
+                break;
             }
-            position = next;
+            (floor.index, floor.numbers) = (position.index, position.numbers);
         }
-        Some((position, None))
+        Some(floor)
     }
 
     /// The last restart whose key is not above `key`, or the first.
@@ -308,9 +320,8 @@ mod tests {
                 let at = entries.partition_point(|(found, _)| &found[..] < key);
                 prop_assert_eq!(node.lower_bound(key).map(|found| found.index), (at < entries.len()).then_some(at));
                 let below = entries.partition_point(|(found, _)| &found[..] <= key).saturating_sub(1);
-                let (floor, next) = node.floor(key).unwrap();
-                prop_assert_eq!(floor.index, below);
-                prop_assert_eq!(next, entries.get(below + 1).map(|(key, _)| key.clone()));
+                let next = entries.get(below + 1).map(|(key, _)| key.clone());
+                prop_assert_eq!(node.floor(key), Some(Floor { index: below, numbers: entries[below].1, next }));
             }
         }
 
