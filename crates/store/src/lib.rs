@@ -45,4 +45,6 @@ pub mod segment;
 
 pub mod snapshot;
 
+pub mod compact;
+
 pub mod fuzzing;
