@@ -54,14 +54,15 @@ pub(crate) struct Shape {
     pub(crate) body: u64,
 }
 
-/// Some groups have gaps, some steps back in time, some a single subject, and some messages are longer than a block.
+/// Some groups have gaps, some small steps back in time, some a single subject, and some messages are longer than a block.
 pub(crate) fn messages(random: &mut Random, shape: Shape) -> Messages {
     let mut all = Messages::new();
     let mut group = 0;
     for _ in 0..shape.groups {
         group += 1 + random.below(3);
         let (gaps, tokens, mut time) = (random.below(3), 1 + random.below(4), 1_000);
-        let mut sequence = 1 + random.below(1 << 33);
+        // Groups have the same sequences, as streams have.
+        let mut sequence = if random.one_in(4) { 1 + random.below(1 << 33) } else { 1 };
         for _ in 0..=random.below(shape.messages) {
             time += i64::try_from(random.below(10)).unwrap() - 1;
             let subject: Vec<Vec<u8>> = (0..=random.below(3)).map(|_| token(random, tokens)).collect();
