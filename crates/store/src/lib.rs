@@ -16,7 +16,7 @@
 //! The messages of one stream are [`messages::Messages`]: found by sequence, subject, filter and time. Each is a
 //! [`frame`], the same bytes wherever it lies.
 //!
-//! What becomes of the log are immutable files ([`mod@file`]): messages in [`segment`]s, subjects in [`table`]s, everything
+//! What becomes of the log are immutable files ([`mod@file`]): messages in [`segment`]s, subjects in [`table`]s, all
 //! else in a [`snapshot`]. They are read in [`part`]s, each of which is verified, by threads that may wait; [`compact`]
 //! says which segments to write again.
 //!

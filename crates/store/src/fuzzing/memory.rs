@@ -54,6 +54,10 @@ impl Disk for MemoryDisk {
     type Lock = ();
 
     fn create(&self, name: &str) -> Result<MemoryFile, DiskError> {
+        if self.files.borrow().contains_key(name) {
+            let detail = "the name is taken".to_owned();
+            return Err(DiskError { fault: Fault::Exists, operation: "create", file: name.to_owned(), detail });
+        }
         self.insert(name, &[]);
         self.open(name)
     }
