@@ -36,7 +36,7 @@ use firn_id::Timestamp;
 use self::block::{Block, Located};
 use self::entries::{ColumnPage, Run};
 use crate::disk::DiskFile;
-use crate::file::{self, FileError, FileId, u64_of};
+use crate::file::{self, FileError, FileId, Kind, u64_of};
 use crate::frame::Message;
 use crate::messages::Loaded;
 use crate::pages::Pages;
@@ -89,6 +89,25 @@ impl Segment {
         }
         Segment::decode(&ends, id).ok_or_else(|| FileError::Damaged { file: id.name(), what: "the trailer" })
     }
+
+    /// What a list of all segments has of this one, so that a start opens none of them: [`Segment::SUMMARY_BYTES`].
+    pub fn summarize(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.id.number.to_le_bytes());
+        bytes.extend_from_slice(&self.bytes.to_le_bytes());
+        bytes.extend_from_slice(&self.encode());
+    }
+
+    /// The segment of a store of which `bytes` are the summary. None when they are not one; whether the file is the one
+    /// that was summarized shows when it is read, since every part is named with its checksum.
+    pub fn from_summary(bytes: &[u8], store: u64) -> Option<Segment> {
+        let body = bytes.get(16..Self::SUMMARY_BYTES)?.to_vec();
+        let id = FileId { kind: Kind::Segment, number: u64_at(bytes, 0)?, store };
+        let ends = file::Ends { bytes: u64_at(bytes, 8)?, content_end: u64_at(&body, 8)?, body };
+        Segment::decode(&ends, id).filter(|segment| segment.content_end < segment.bytes)
+    }
+
+    /// Length of a summary.
+    pub const SUMMARY_BYTES: usize = 16 + 32 + 3 * Pages::<Group>::BYTES + Table::BYTES;
 
     /// Which file.
     pub fn id(&self) -> FileId {
@@ -227,7 +246,9 @@ impl Segment {
         let (blocks_end, content_end, messages) = (u64_at(body, 0)?, u64_at(body, 8)?, u64_at(body, 16)?);
         let lists = body.get(32..)?;
         let list = Pages::<Group>::BYTES;
+        let is_known = body.get(24..26)? == [block::CODEC_NONE; 2];
         let is_sound = content_end == ends.content_end
+            && is_known
             && blocks_end >= u64_of(file::HEAD_BYTES)
             && blocks_end.checked_add(u64_of(block::HEADER_BYTES)).is_some_and(|end| end <= content_end);
         let number = id.number;

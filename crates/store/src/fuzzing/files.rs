@@ -39,6 +39,11 @@ pub fn segment_reading(data: &[u8]) {
         let count = read_segment(&disk, &segment);
         assert!(!damage.is_empty() || count == GROUPS * SEQUENCES, "a segment without damage is whole");
     }
+    if let Some(segment) = Segment::from_summary(rest, SEGMENT.store) {
+        let files = Files::new([(segment.id().number, file.clone())]);
+        (0..GROUPS).for_each(|group| search(&segment, &files, GroupId(group)));
+        segment.verify(&file);
+    }
     match repair(&disk, SEGMENT, REPAIRED) {
         Ok(repaired) => {
             let file = disk.open(&REPAIRED.name()).expect("it was written");

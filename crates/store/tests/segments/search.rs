@@ -146,6 +146,26 @@ fn a_segment_takes_little_memory_whatever_is_in_it() {
 }
 
 #[test]
+fn a_summary_is_enough_to_read_a_segment() {
+    let (disk, all) = (SimDisk::new(1), messages(&mut Random::new(1), Shape { groups: 5, messages: 50, body: 300 }));
+    let id = segment_id(1);
+    let segment = write(&disk, id, &all).unwrap();
+    let mut summary = Vec::new();
+    segment.summarize(&mut summary);
+    assert_eq!(summary.len(), Segment::SUMMARY_BYTES);
+    assert!(Segment::from_summary(&summary[1..], id.store).is_none());
+    let again = Segment::from_summary(&summary, id.store).unwrap();
+    assert_eq!((again.id(), again.bytes(), again.messages()), (id, segment.bytes(), segment.messages()));
+    assert!(read_back(&again, &Reading::new(&disk, id), &all).values().all(|is_whole| *is_whole));
+
+    // Another segment under its name is not taken for it.
+    let other = SimDisk::new(1);
+    write(&other, id, &messages(&mut Random::new(2), Shape { groups: 5, messages: 50, body: 300 })).unwrap();
+    let reading = Reading::new(&other, id);
+    assert!(reading.ask(|cache| again.group(cache, GroupId(1))).is_err());
+}
+
+#[test]
 fn a_segment_of_nothing_is_one() {
     let disk = SimDisk::new(1);
     let id = segment_id(1);
