@@ -25,7 +25,7 @@ struct Target {
     words: &'static [&'static str],
 }
 
-const TARGETS: [Target; 13] = [
+const TARGETS: [Target; 16] = [
     Target { name: "wire_client_protocol", entry: firn_wire::fuzzing::client_protocol, words: PROTOCOL },
     Target { name: "wire_headers", entry: firn_wire::fuzzing::headers, words: HEADERS },
     Target { name: "wire_connect", entry: firn_wire::fuzzing::connect, words: CONNECT },
@@ -43,6 +43,9 @@ const TARGETS: [Target; 13] = [
         words: CONSUMER_LOG,
     },
     Target { name: "store_frames", entry: firn_store::fuzzing::frames, words: FRAMES },
+    Target { name: "store_segment_reading", entry: firn_store::fuzzing::segment_reading, words: FILES },
+    Target { name: "store_table_reading", entry: firn_store::fuzzing::table_reading, words: FILES },
+    Target { name: "store_state_recovery", entry: firn_store::fuzzing::state_recovery, words: FILES },
 ];
 
 const PROTOCOL: &[&str] = &[
@@ -117,6 +120,8 @@ const CONSUMER_LOG: &[&str] = &[
 ];
 const LOG: &[&str] = &["FWAL", "\0\0\0\0", "\u{1}\0P\0", "\0\0\u{10}\0", "\u{7}\0\0\0\0\0\0\0"];
 const FRAMES: &[&str] = &["\u{1}", "\0\0\0\0", "\u{20}\0\0\0", "\u{4}\0", "NATS/1.0\r\n\r\n", "a.b"];
+const FILES: &[&str] =
+    &["FSEG", "FTAB", "FSTA", "FBLK", "\u{1}\0 \0", "\0\0\0\0", "\u{1}\0\0\0\0\0\0\0", "\u{7}\0\0\0\0\0\0\0"];
 const HEADERS: &[&str] = &[
     "NATS/1.0",
     " 503",
