@@ -75,7 +75,9 @@ fn alternate(row: &Row, columns: &Columns, plan: &Plan<'_>, runs: u32, always_ru
             if run <= runs {
                 let name = column.program.name;
                 eprintln!("row {}: {}, run {run} of {runs} on {name}", row.number, row.name);
-                of_column.push(row.run(column, plan).with_context(|| format!("on {name}"))?);
+                let outcome = row.run(column, plan).with_context(|| format!("on {name}"))?;
+                eprintln!("  {}", told(&outcome));
+                of_column.push(outcome);
             }
         }
     }
@@ -85,6 +87,12 @@ fn alternate(row: &Row, columns: &Columns, plan: &Plan<'_>, runs: u32, always_ru
         lines.extend(line(goal, &outcomes, generator_cores, columns.has_goals)?);
     }
     Ok(RowResult::Compared { lines, generator_cores })
+}
+
+/// The figures of one run: a comparison takes hours, and whoever waits sees what it finds.
+pub(super) fn told(outcome: &Outcome) -> String {
+    let figures = outcome.figures.iter().map(|(figure, value)| format!("{} {}", figure.label(), figure.format(*value)));
+    figures.collect::<Vec<_>>().join(", ")
 }
 
 /// `None` for a figure that is only shown and that no server has.

@@ -9,6 +9,7 @@ use crate::rows::{Bound, Outcome};
 use crate::statistics::ratio;
 
 use super::column::Column;
+use super::compare::told;
 use super::layout::Layout;
 use super::loads::{self, Filter, Plan, SIXTEEN, SUBJECTS_OF_FILTERS};
 use super::{Columns, plot};
@@ -179,6 +180,7 @@ impl Growth {
                     eprintln!("table {number}: {size} {over}, run {run} of {runs} on {name}");
                     let outcome =
                         self.run(server, plan, *size).with_context(|| format!("with {size} {over} on {name}"))?;
+                    eprintln!("  {}", told(&outcome));
                     of_server.get_mut(place).context("a place for each size")?.push(outcome);
                 }
             }
