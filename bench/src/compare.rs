@@ -9,7 +9,7 @@ use crate::server::Program;
 use crate::statistics::{median, ratio};
 
 /// From here on a generator is called busy: what it cannot do more of, the server cannot show.
-const GENERATOR_BOUND_CORES: f64 = 0.9;
+pub(crate) const GENERATOR_BOUND_CORES: f64 = 0.9;
 
 /// The two servers of a comparison.
 pub(crate) struct Pair {
@@ -117,7 +117,11 @@ fn line(goal: &Goal, firn: &[Outcome], reference: &[Outcome], cores: Option<Gene
     Ok(Line { figure: goal.figure, unit: goal.figure.unit(), firn, reference, ratio, goal: goal.bound, verdict })
 }
 
-fn side(figure: Figure, outcomes: &[Outcome]) -> Result<Side> {
+/// A figure over the runs of one server.
+///
+/// # Errors
+/// No run measured it.
+pub(crate) fn side(figure: Figure, outcomes: &[Outcome]) -> Result<Side> {
     let samples: Vec<f64> = outcomes
         .iter()
         .filter_map(|outcome| outcome.figures.iter().find(|(found, _)| *found == figure).map(|(_, value)| *value))
@@ -126,12 +130,14 @@ fn side(figure: Figure, outcomes: &[Outcome]) -> Result<Side> {
     Ok(Side { median, samples })
 }
 
-fn generator_median(outcomes: &[Outcome]) -> Option<f64> {
+/// The load generator's use of cores over the runs of one server.
+pub(crate) fn generator_median(outcomes: &[Outcome]) -> Option<f64> {
     let cores: Vec<f64> = outcomes.iter().filter_map(|outcome| outcome.generator_cores).collect();
     median(&cores)
 }
 
-fn verdict(bound: Bound, itself: f64, ratio: Option<f64>, is_generator_bound: bool) -> Verdict {
+/// Holds a figure, and its ratio to the reference's, against a goal.
+pub(crate) fn verdict(bound: Bound, itself: f64, ratio: Option<f64>, is_generator_bound: bool) -> Verdict {
     let is_met = match (bound, ratio) {
         (Bound::AtMost(goal), Some(ratio)) => ratio <= goal,
         (Bound::AtLeast(goal), Some(ratio)) => ratio >= goal,

@@ -21,6 +21,11 @@ pub(crate) enum Figure {
     BytesPerTlsConnection,
     BytesPerSubscription,
     ReadyAfter,
+    MessagesPerSync,
+    MemoryAfterLoad,
+    CreationTime,
+    StartAfterStop,
+    StartAfterCrash,
 }
 
 /// What a figure's number counts.
@@ -30,6 +35,7 @@ pub(crate) enum Unit {
     Nanoseconds,
     PerSecond,
     Bytes,
+    Count,
 }
 
 impl Figure {
@@ -50,6 +56,11 @@ impl Figure {
             Self::BytesPerTlsConnection => "memory per TLS connection",
             Self::BytesPerSubscription => "memory per subscription",
             Self::ReadyAfter => "ready after",
+            Self::MessagesPerSync => "messages per sync",
+            Self::MemoryAfterLoad => "memory 10 s after the load",
+            Self::CreationTime => "time for all",
+            Self::StartAfterStop => "start after a clean stop",
+            Self::StartAfterCrash => "start after a crash",
         }
     }
 
@@ -62,12 +73,19 @@ impl Figure {
             | Self::P99
             | Self::P999
             | Self::BystanderP99
-            | Self::ReadyAfter => Unit::Nanoseconds,
+            | Self::ReadyAfter
+            | Self::CreationTime
+            | Self::StartAfterStop
+            | Self::StartAfterCrash => Unit::Nanoseconds,
             Self::MessagesPerSecond
             | Self::DeliveriesPerSecond
             | Self::RequestsPerSecond
             | Self::ChurnPairsPerSecond => Unit::PerSecond,
-            Self::BytesPerConnection | Self::BytesPerTlsConnection | Self::BytesPerSubscription => Unit::Bytes,
+            Self::BytesPerConnection
+            | Self::BytesPerTlsConnection
+            | Self::BytesPerSubscription
+            | Self::MemoryAfterLoad => Unit::Bytes,
+            Self::MessagesPerSync => Unit::Count,
         }
     }
 
@@ -80,7 +98,7 @@ impl Figure {
     pub(crate) fn format(self, value: f64) -> String {
         match self.unit() {
             Unit::Nanoseconds => scaled(value, &[(1e9, " s"), (1e6, " ms"), (1e3, " µs"), (1.0, " ns")]),
-            Unit::PerSecond => scaled(value, &[(1e6, " M"), (1e3, " k"), (1.0, "")]),
+            Unit::PerSecond | Unit::Count => scaled(value, &[(1e6, " M"), (1e3, " k"), (1.0, "")]),
             Unit::Bytes => scaled(value, &[(1024.0 * 1024.0, " MiB"), (1024.0, " KiB"), (1.0, " B")]),
         }
     }

@@ -8,6 +8,7 @@
 //!                              │    ├─ ping_pong, churn
 //!                              │    └─ connection, receive
 //!                              └─ statistics, figure, report
+//!                 js, js/*                          the same for JetStream: other rows, one column more
 //! ```
 //!
 //! It knows no crate of the server: it speaks NATS over sockets and reads `/proc`, the same on both sides.
@@ -15,6 +16,8 @@
 mod compare;
 mod report;
 mod soak;
+
+mod js;
 
 mod rows;
 
@@ -47,6 +50,7 @@ use nix::sys::signal::{SigSet, Signal};
 use serde::Serialize;
 
 use crate::compare::{Pair, RowResult, compare};
+use crate::js::StoreFolder;
 use crate::load::Span;
 use crate::options::{Command, Options};
 use crate::proc::Machine;
@@ -58,65 +62,90 @@ use crate::tls::Tls;
 /// A quick run does this fraction of everything.
 const QUICK_DIVISOR: u32 = 100;
 
+/// How long a load lasts, and by what everything else is divided.
+#[derive(Clone, Copy)]
+struct Scale {
+    span: Span,
+    divisor: u32,
+}
+
 fn main() -> Result<()> {
     let options = Options::parse();
-    let chosen = rows::chosen(&options.rows)?;
     let scratch = Scratch::create()?;
-    clean_up_on_signals(scratch.path.clone())?;
+    let stores = options.command.as_ref().and_then(Command::stores);
+    let stores = stores.map(|stores| StoreFolder::create(stores.store_folder.as_deref())).transpose()?;
+    let folders = [Some(&scratch.path), stores.as_ref().map(|stores| &stores.path)];
+    clean_up_on_signals(folders.into_iter().flatten().cloned().collect())?;
     let open_files_max = proc::raise_open_files()?;
     let machine = Machine::describe()?;
 
     let divisor = if options.quick { QUICK_DIVISOR } else { 1 };
     let measured = Duration::from_secs_f64(options.seconds) / divisor;
-    let span = Span { warm_up: measured / 4, measured };
-    let tls = Arc::new(Tls::generate(&scratch.path)?);
-    let plan = Plan { span, divisor: u64::from(divisor), open_files_max, tls };
+    let scale = Scale { span: Span { warm_up: measured / 4, measured }, divisor };
     let pair = programs(&options, &scratch.path)?;
+    let columns = || js::Columns::new(pair.firn.clone(), &pair.reference, pair.has_goals);
+    let stores = || stores.as_ref().context("a command with servers that store has a folder for it");
+    let soaked = |minutes: f64| Duration::from_secs_f64(minutes * 60.0) / divisor;
 
-    match options.command {
+    match &options.command {
+        None => run(&options, &pair, &plan(scale, open_files_max, &scratch)?, machine),
         Some(Command::Soak { minutes }) => {
-            let duration = Duration::from_secs_f64(minutes * 60.0) / divisor;
-            print(format_args!("Machine: {machine}\n\n{}", soak::HEADING))?;
-            let mut soaks = Vec::new();
-            for program in [&pair.firn, &pair.reference] {
-                let soak = soak::soak(program, &plan, duration)?;
-                print(format_args!("{soak}"))?;
-                soaks.push(soak);
-            }
-            write_json(options.json.as_deref(), &soaks)
+            run_soak(&options, &pair, &plan(scale, open_files_max, &scratch)?, &machine, soaked(*minutes))
         }
-        None => {
-            let runs = options.runs.or(options.quick.then_some(1));
-            let (firn, reference) = (subject(&pair.firn)?, subject(&pair.reference)?);
-            let rows: Vec<_> = chosen.iter().map(|row| compare(row, &pair, &plan, runs)).collect();
-            let failed = rows.iter().filter(|row| matches!(row.result, RowResult::Failed(_))).count();
-            let report = Report {
-                machine,
-                firn,
-                reference,
-                seconds_per_run: measured.as_secs_f64(),
-                is_quick: options.quick,
-                is_pinned: options.pin,
-                rows,
-            };
-            print(format_args!("{report}"))?;
-            write_json(options.json.as_deref(), &report)?;
-            ensure!(failed == 0, "{failed} rows failed");
-            Ok(())
+        Some(Command::Js { .. }) => {
+            let subjects = (machine, subject(&pair.firn)?, subject(&pair.reference)?);
+            js::run(&options, &columns(), stores()?, scale, subjects)
+        }
+        Some(Command::JsSoak { minutes, .. }) => {
+            js::run_soak(&options, &columns(), stores()?, scale, &machine, soaked(*minutes))
         }
     }
+}
+
+fn plan(scale: Scale, open_files_max: u64, scratch: &Scratch) -> Result<Plan> {
+    let tls = Arc::new(Tls::generate(&scratch.path)?);
+    Ok(Plan { span: scale.span, divisor: scale.divisor.into(), open_files_max, tls })
+}
+
+/// The comparison of plain messages.
+fn run(options: &Options, pair: &Pair, plan: &Plan, machine: Machine) -> Result<()> {
+    let chosen = rows::chosen(&options.rows)?;
+    let runs = options.runs.or(options.quick.then_some(1));
+    let (firn, reference) = (subject(&pair.firn)?, subject(&pair.reference)?);
+    let rows: Vec<_> = chosen.iter().map(|row| compare(row, pair, plan, runs)).collect();
+    let failed = rows.iter().filter(|row| matches!(row.result, RowResult::Failed(_))).count();
+    let report = Report {
+        machine,
+        firn,
+        reference,
+        seconds_per_run: plan.span.measured.as_secs_f64(),
+        is_quick: options.quick,
+        is_pinned: options.pin,
+        rows,
+    };
+    print(format_args!("{report}"))?;
+    write_json(options.json.as_deref(), &report)?;
+    ensure!(failed == 0, "{failed} rows failed");
+    Ok(())
+}
+
+/// The soak with plain messages.
+fn run_soak(options: &Options, pair: &Pair, plan: &Plan, machine: &Machine, duration: Duration) -> Result<()> {
+    print(format_args!("Machine: {machine}\n\n{}", soak::HEADING))?;
+    let mut soaks = Vec::new();
+    for program in [&pair.firn, &pair.reference] {
+        let soak = soak::soak(program, plan, duration)?;
+        print(format_args!("{soak}"))?;
+        soaks.push(soak);
+    }
+    write_json(options.json.as_deref(), &soaks)
 }
 
 /// Both servers as they will be started.
 fn programs(options: &Options, directory: &Path) -> Result<Pair> {
     let pin = options.pin.then(pin_apart).transpose()?;
-    let reference = Program {
-        name: "nats-server",
-        path: options.reference.clone(),
-        subcommand: None,
-        pin,
-        directory: directory.to_owned(),
-    };
+    let path = options.reference.clone().context("which nats-server? Name it with --reference or NATS_SERVER_BIN")?;
+    let reference = Program { name: "nats-server", path, subcommand: None, pin, directory: directory.to_owned() };
     let firn = if options.self_check {
         Program { name: "nats-server again", ..reference.clone() }
     } else {
@@ -142,7 +171,7 @@ fn subject(program: &Program) -> Result<Subject> {
 }
 
 /// A signal ends the process without unwinding, so no `Drop` stops the servers: a thread waits for it and does.
-fn clean_up_on_signals(scratch: PathBuf) -> Result<()> {
+fn clean_up_on_signals(folders: Vec<PathBuf>) -> Result<()> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         signals.add(signal);
@@ -152,7 +181,10 @@ fn clean_up_on_signals(scratch: PathBuf) -> Result<()> {
     thread::spawn(move || {
         if let Ok(signal) = signals.wait() {
             server::kill_all();
-            drop(Scratch { path: scratch });
+            for folder in folders {
+                // What was not there need not go.
+                let _ = std::fs::remove_dir_all(folder);
+            }
             std::process::exit(128 + signal as i32);
         }
     });

@@ -88,7 +88,7 @@ pub(crate) fn sustained(server: &Server, schedule: Schedule) -> Result<f64> {
 }
 
 /// In a thread of its own: threads and processes inherit the timer slack, and servers must not.
-fn alone<T: Send>(load: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub(crate) fn alone<T: Send>(load: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
         let load = scope.spawn(|| {
             // The default slack of 50 µs would make every tick late by up to another one.

@@ -69,7 +69,7 @@ fn write_row(f: &mut fmt::Formatter<'_>, row: &Comparison) -> fmt::Result {
 }
 
 /// A text that does not break the table.
-fn one_cell(text: &str) -> String {
+pub(crate) fn one_cell(text: &str) -> String {
     text.replace(['\n', '\r'], " ").replace('|', "\\|")
 }
 
@@ -88,14 +88,19 @@ fn cells(line: &Line) -> String {
         Bound::ItselfAtMost(value) => format!("itself ≤ {}", figure.format(value)),
         Bound::Shown => String::new(),
     };
-    let verdict = match line.verdict {
+    let verdict = verdict_text(line.verdict);
+    write!(cells, " {ratio} | {goal} | {verdict} |").expect("a String takes all that is written");
+    cells
+}
+
+/// A verdict as its cell shows it.
+pub(crate) fn verdict_text(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Met => "met",
         Verdict::Missed => "**missed**",
         Verdict::GeneratorBound => "generator-bound",
         Verdict::None => "",
-    };
-    write!(cells, " {ratio} | {goal} | {verdict} |").expect("a String takes all that is written");
-    cells
+    }
 }
 
 #[cfg(test)]

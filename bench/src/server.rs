@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -18,7 +18,10 @@ use crate::connection::{SILENCE_MAX, read_info};
 use crate::proc::{self, run_on};
 
 /// How long a server may take from its start to its first INFO.
-const START_MAX: Duration = Duration::from_secs(20);
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// How long a server may take to end when it is asked to.
+const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// Pause between two attempts to connect to a server that starts; the resolution of the time to readiness.
 const KNOCK_EVERY: Duration = Duration::from_micros(100);
@@ -130,6 +133,17 @@ impl Server {
     pub(crate) fn version(&self) -> Option<String> {
         let info: serde_json::Value = serde_json::from_str(&self.info).ok()?;
         Some(info.get("version")?.as_str()?.to_owned())
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        kill(self.pid, Signal::SIGTERM).context("sending SIGTERM")?;
+        let begin = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            ensure!(begin.elapsed() < STOP_MAX, "the server did not end within {STOP_MAX:?} of SIGTERM");
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// Tries to connect until the server greets.

@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use crate::figure::Figure;
 use crate::load::Span;
-use crate::open_loop::{self, Schedule};
+use crate::open_loop::{self, OneWay, Schedule};
 use crate::rows::{Plan, one_to_one_rate};
-use crate::server::Program;
+use crate::server::{Program, Server};
 
 /// The load, as a share of what the same server takes at most from the same generator.
-const LOAD: f64 = 0.8;
+pub(crate) const LOAD: f64 = 0.8;
 /// How long that is measured.
-const FULL_LOAD: Span = Span { warm_up: Duration::from_secs(1), measured: Duration::from_secs(8) };
+pub(crate) const FULL_LOAD: Span = Span { warm_up: Duration::from_secs(1), measured: Duration::from_secs(8) };
 const PAYLOAD_BYTES: usize = 128;
 
 /// Before the first look at memory, so that buffers and heaps have their size under load.
@@ -54,11 +54,27 @@ pub(crate) fn soak(program: &Program, plan: &Plan, duration: Duration) -> Result
     eprintln!("soaking {} at {messages_per_second} messages/s for {minutes:.1} minutes", program.name);
 
     let server = program.start(None)?;
-    let warm_up = WARM_UP.min(duration / 10);
-    let span = Span { warm_up, measured: duration };
+    let span = Span { warm_up: warm_up(duration), measured: duration };
     let schedule = Schedule { messages_per_second, payload_bytes: PAYLOAD_BYTES, span };
+    watch(program.name, &server, schedule, || open_loop::run(&server, schedule))
+}
+
+/// The warm-up before a soak of this duration.
+pub(crate) fn warm_up(duration: Duration) -> Duration {
+    WARM_UP.min(duration / 10)
+}
+
+/// Looks at a server's memory while a load keeps its schedule.
+pub(crate) fn watch(
+    name: &str,
+    server: &Server,
+    schedule: Schedule,
+    load: impl FnOnce() -> Result<OneWay> + Send,
+) -> Result<Soak> {
+    let Schedule { messages_per_second, span: Span { warm_up, measured: duration }, .. } = schedule;
+    let minutes = duration.as_secs_f64() / 60.0;
     thread::scope(|scope| {
-        let load = scope.spawn(|| open_loop::run(&server, schedule));
+        let load = scope.spawn(load);
         let mut looks = [0; 3];
         for (look, pause) in looks.iter_mut().zip([warm_up, duration / 2, duration / 2]) {
             thread::sleep(pause);
@@ -68,7 +84,7 @@ pub(crate) fn soak(program: &Program, plan: &Plan, duration: Duration) -> Result
         let latency = |q| measured.latencies.quantile(q).unwrap_or_default().as_secs_f64() * 1e9;
         let [resident_bytes_at_start, resident_bytes_at_middle, resident_bytes_at_end] = looks;
         Ok(Soak {
-            server: program.name.to_owned(),
+            server: name.to_owned(),
             minutes,
             messages_per_second,
             resident_bytes_at_start,
@@ -119,6 +135,6 @@ impl fmt::Display for Soak {
 
 /// The whole part of a rate, which is far below the integers that f64 cannot hold.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and below 2^53")]
-fn whole(rate: f64) -> u64 {
+pub(crate) fn whole(rate: f64) -> u64 {
     rate as u64
 }

@@ -37,7 +37,7 @@ const STEPS: [Step; 8] = [
     Step { name: "fuzz", share_seconds: 2 * 60, run: |_| fuzz(&["--seconds", "90"]) },
     Step { name: "conformance", share_seconds: 12 * 60, run: conformance },
     Step { name: "faults", share_seconds: 5 * 60, run: faults },
-    Step { name: "bench", share_seconds: 60, run: |_| bench() },
+    Step { name: "bench", share_seconds: 2 * 60, run: bench },
 ];
 
 /// The step without which no later one can run.
@@ -182,13 +182,20 @@ fn black_box(tally: &mut Tally, command: &mut Command) -> Result<()> {
     run::tee(command.env("FIRN_BIN", firn()), |line| tally.hear(line))
 }
 
-/// A hundredth of the comparison with nats-server: shows that every row works, and measures nothing.
-fn bench() -> Result<()> {
+/// The tests of the benchmark, and a hundredth of its comparisons with nats-server: shows that every row works, and
+/// measures nothing. JetStream's rows run with nats-server in Firn's place.
+fn bench(tally: &mut Tally) -> Result<()> {
+    run::tee(&mut cargo_test(&["--package=firn-bench"]), |line| tally.hear(line))?;
     let Some(reference) = nats_server()? else {
         return suites::left_out("bench", "no nats-server to compare with; set NATS_SERVER_BIN");
     };
-    let mut command = Command::new(workspace::root().join("target/release/firn-bench"));
-    run::tee(command.arg("--quick").arg("--firn").arg(firn()).arg("--reference").arg(reference), |_| ())?;
+    let program = || {
+        let mut command = Command::new(workspace::root().join("target/release/firn-bench"));
+        command.arg("--quick").arg("--reference").arg(&reference);
+        command
+    };
+    run::tee(program().arg("--firn").arg(firn()), |_| ())?;
+    run::tee(program().args(["--self-check", "js"]), |_| ())?;
     suites::ran("bench", "a hundredth of every row")
 }
 
