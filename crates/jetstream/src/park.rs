@@ -64,3 +64,21 @@ impl Park {
         is_it
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_to_read_comes_first_when_it_was_read() {
+        let mut park = Park::default();
+        park.push(Task::Age);
+        park.push(Task::Tick);
+        let first = park.pop().expect("it was pushed");
+        park.push_front(first);
+        assert!(!park.is_waiting());
+        assert!(matches!(park.pop(), Some(Task::Age)));
+        assert!(matches!(park.pop(), Some(Task::Tick)));
+        assert!(park.pop().is_none());
+    }
+}

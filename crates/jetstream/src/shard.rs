@@ -229,17 +229,16 @@ impl Shard {
         }
     }
 
-    /// Hands a request to the shard of its stream.
+    /// Hands a request to the shard of its stream, behind whatever the directory told that shard.
     pub(crate) fn forward(&mut self, group: GroupId, request: Request, effects: &mut Effects) {
-        let shard = shard_of(group, self.shards);
-        self.send(shard, Command::Request(Request { group: Some(group), ..request }), effects);
+        self.instruct(group, Command::Request(Request { group: Some(group), ..request }), effects);
     }
 
-    pub(crate) fn send(&mut self, shard: usize, command: Command, effects: &mut Effects) {
+    fn send(&mut self, shard: usize, command: Command, effects: &mut Effects) {
         self.send_after(After::Nothing, shard, command, effects);
     }
 
-    /// Tells the shard of a stream what the directory says of it, when that is durable.
+    /// Tells the shard of a stream something that rests on the directory, when that is durable.
     pub(crate) fn instruct(&mut self, group: GroupId, command: Command, effects: &mut Effects) {
         let shard = shard_of(group, self.shards);
         self.send_after(self.after_directory(), shard, command, effects);
@@ -251,6 +250,11 @@ impl Shard {
         } else {
             effects.list.push(Effect::Command { after, shard, command: Box::new(command) });
         }
+    }
+
+    /// Asks a shard something that rests on the directory.
+    pub(crate) fn ask_shard(&mut self, shard: usize, command: Command, effects: &mut Effects) {
+        self.send_after(self.after_directory(), shard, command, effects);
     }
 
     pub(crate) fn shard_of(&self, group: GroupId) -> usize {

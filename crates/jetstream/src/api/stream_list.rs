@@ -36,7 +36,7 @@ pub(super) fn ask(shard: &mut Shard, now: Now, request: &Request, effects: &mut 
             }
             let question = shard.questions.ask(request.clone(), by_shard.len());
             for (to, groups) in by_shard {
-                shard.send(to, Command::Describe { question, groups }, effects);
+                shard.ask_shard(to, Command::Describe { question, groups }, effects);
             }
         }
     }

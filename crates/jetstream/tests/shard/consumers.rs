@@ -263,6 +263,20 @@ fn a_consumer_is_as_durable_as_its_stream() {
 }
 
 #[test]
+fn a_filter_that_was_changed_holds_after_a_restart() {
+    let mut world = world();
+    create(&mut world, "S", "C", r#","ack_policy":"explicit","filter_subject":"s.a","deliver_policy":"new""#);
+    create(&mut world, "S", "C", r#","ack_policy":"explicit","filter_subject":"s.b","deliver_policy":"new""#);
+    let listening = world.listening.clone();
+    world.shards = world.replay(1, &settings());
+    world.shards[0].recovered(&mut firn_jetstream::effect::Effects::new());
+    world.listening = listening;
+    next(&mut world, "S", "C", "2");
+    assert!(world.publish("s.a", "", "", "no").unwrap().is_empty());
+    assert_eq!(bodies(&world.publish("s.b", "", "", "yes").unwrap()), ["yes"]);
+}
+
+#[test]
 fn a_consumer_without_a_client_is_deleted() {
     let mut world = world();
     let body = r#"{"stream_name":"S","config":{"name":"E","ack_policy":"explicit","inactive_threshold":1000000000}}"#;

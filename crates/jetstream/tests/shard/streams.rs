@@ -138,6 +138,10 @@ fn requests_that_are_wrong_are_answered_in_order() {
     ] {
         assert_eq!(world.api(operation, ""), error(kind, 503, 10010, clustered, ""), "{operation}");
     }
+    let snapshot = error("stream_snapshot", 500, 10064, "snapshot failed: not supported yet", "");
+    assert_eq!(world.api("STREAM.SNAPSHOT.D", r#"{"deliver_subject":"x"}"#), snapshot);
+    let restore = error("stream_restore", 500, 10062, "restore failed: not supported yet", r#","deliver_subject":"""#);
+    assert_eq!(world.api("STREAM.RESTORE.X", "{}"), restore);
     for operation in ["FOO", "META.LEADER.STEPDOWN", "SERVER.REMOVE", "ACCOUNT.PURGE.X"] {
         assert_eq!(world.api(operation, ""), "", "{operation}");
     }

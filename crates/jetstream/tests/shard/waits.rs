@@ -98,6 +98,43 @@ fn what_is_in_memory_waits_for_nothing() {
 }
 
 #[test]
+fn a_confirmation_waits_for_its_acknowledgement_and_a_delivery_for_its_message() {
+    let mut world = world();
+    let consumer = r#"{"stream_name":"A","config":{"name":"C","durable_name":"C","ack_policy":"explicit"}}"#;
+    world.api("CONSUMER.CREATE.A.C", consumer);
+    let input = publish(&world, "A", &[]);
+    let (effects, _) = turn(&mut world, vec![input]);
+    let stored = effects.ticket;
+    let (mut effects, _) = turn(&mut world, vec![request("CONSUMER.MSG.NEXT.A.C", "1")]);
+    let delivered = effects.ticket;
+    assert!(delivered > stored, "that it was sent is written down");
+    let ack = effects.list.iter().find_map(|effect| match effect {
+        Effect::Deliver { after, parts, .. } => Some((*after, effects.message(*parts).reply.to_vec())),
+        Effect::Message { .. }
+        | Effect::Watch { .. }
+        | Effect::Advisory { .. }
+        | Effect::Listen { .. }
+        | Effect::Fetch { .. }
+        | Effect::Command { .. }
+        | Effect::Drop { .. } => None,
+    });
+    let (after, ack) = ack.unwrap();
+    assert_eq!(after, After::Log(stored), "and nobody waits for that");
+    effects.clear();
+    let group = *world.listening.iter().find(|(_, (_, name, ..))| name == "A").unwrap().0;
+    let packet = Packet::new(&ack, b"_A", b"", b"");
+    let (effects, messages) = turn(&mut world, vec![Input::Ack { group, packet: packet.clone() }]);
+    assert!(effects.ticket > delivered);
+    assert_eq!(messages, [(String::new(), After::Log(effects.ticket))]);
+    let acknowledged = effects.ticket;
+    // A second one changes nothing, and is confirmed when the first is.
+    let (effects, messages) = turn(&mut world, vec![Input::Ack { group, packet }]);
+    assert_eq!((effects.ticket, messages[0].1), (acknowledged, After::Log(acknowledged)));
+    let (_, messages) = turn(&mut world, vec![request("CONSUMER.INFO.A.C", "")]);
+    assert_eq!(messages[0].1, After::Log(acknowledged));
+}
+
+#[test]
 fn a_stream_that_persists_asynchronously_waits_for_nothing() {
     let mut world = World::new();
     world.make(r#"{"name":"A","persist_mode":"async"}"#);
