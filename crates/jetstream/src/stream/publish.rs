@@ -215,7 +215,8 @@ impl Stream {
     /// Limits that refuse new messages instead of removing old ones.
     fn check_room(&self, turn: &Turn<'_>, candidate: &Candidate<'_>) -> Result<(), End> {
         let storage = storage_of(&self.config);
-        let bytes = storage.accounted_bytes(candidate.subject.len(), candidate.headers.len(), candidate.body.len());
+        let parts = candidate.subject.len() + candidate.headers.len() + candidate.body.len();
+        let bytes = storage.accounted_bytes(parts, !candidate.headers.is_empty());
         if self.config.discard == Discard::New {
             self.check_full(candidate, bytes)?;
         }
