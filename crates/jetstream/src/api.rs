@@ -46,8 +46,12 @@ mod stream_purge;
 mod stream_update;
 
 pub(crate) use self::{
-    consumers::tell_consumer, stream_create::created, stream_delete::deleted, stream_list::answer as list,
+    consumers::tell_consumer,
+    stream_create::created,
+    stream_delete::deleted,
+    stream_list::answer as list,
     stream_update::updated,
+    stream_update::{change, refuse_limits},
 };
 
 /// What every request must satisfy.
@@ -79,7 +83,7 @@ pub(crate) fn answer(shard: &mut Shard, now: Now, request: Request, effects: &mu
     match operation {
         Operation::AccountInfo {} => account_info::answer(shard, now, &request, effects),
         Operation::StreamCreate { stream } => stream_create::answer(shard, now, &request, stream, effects),
-        Operation::StreamUpdate { stream } => stream_update::answer(shard, now, &request, stream, effects),
+        Operation::StreamUpdate { stream } => stream_update::answer(shard, now, &request, stream, false, effects),
         Operation::StreamDelete { stream } => stream_delete::answer(shard, now, &request, stream, effects),
         Operation::StreamNames {} => stream_names::answer(shard, now, &request, effects),
         Operation::StreamList {} => stream_list::ask(shard, now, &request, effects),

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use firn_api::stream::Retention;
 use firn_auth::account::AccountId;
 use firn_id::Monotonic;
 use firn_store::wal::{GroupId, Record};
@@ -272,6 +273,17 @@ impl Shard {
             Command::Place(placement) => self.place(now, *placement, effects),
             Command::Remove { group, request } => self.remove(now, group, request, effects),
             Command::Request(request) => self.request(now, request, effects),
+            Command::MayChange { group, limits, request } => {
+                let names = self.streams.get(&group).map(|stream| stream.consumers_beyond(&limits));
+                match names.filter(|names| !names.is_empty()) {
+                    Some(names) => {
+                        let after = self.streams.get(&group).map_or(After::Nothing, Stream::after);
+                        self.with_turn(now, effects, |turn| api::refuse_limits(turn, &request, &names, after));
+                    }
+                    None => self.send(0, Command::Change(request), effects),
+                }
+            }
+            Command::Change(request) => api::change(self, now, &request, effects),
             Command::Describe { question, groups } => {
                 let known = groups.iter().filter_map(|group| self.streams.get(group));
                 let after = known.clone().map(Stream::after).max().unwrap_or(After::Nothing);
@@ -436,7 +448,12 @@ impl Shard {
         let proposed = if is_new {
             stream.propose(&mut log, &StreamEntry::Create { account: &account, created, config: &text })
         } else if stream.config != config {
-            stream.propose(&mut log, &StreamEntry::Update { config: &text })
+            let was_of_interest = stream.config.retention == Retention::Interest;
+            let proposed = stream.propose(&mut log, &StreamEntry::Update { config: &text });
+            if !was_of_interest {
+                stream.release_all();
+            }
+            proposed
         } else {
             Ok(())
         };

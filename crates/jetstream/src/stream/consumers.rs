@@ -13,7 +13,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use firn_api::{advisory::Advisory, consumer::ConsumerConfig, json, stream::Retention, subject, time::Time};
+use firn_api::{
+    advisory::Advisory,
+    consumer::ConsumerConfig,
+    json,
+    stream::{ConsumerLimits, Retention},
+    subject,
+    time::{Nanos, Time},
+};
 use firn_id::{Monotonic, Timestamp};
 use firn_wire::header;
 
@@ -368,6 +375,16 @@ impl Stream {
             return matching.peek().is_none() || matching.any(|consumer| consumer.needs(sequence, subject));
         }
         matching.any(|consumer| consumer.needs(sequence, subject))
+    }
+
+    /// Names of the consumers that do not fit such limits.
+    pub(crate) fn consumers_beyond(&self, limits: &ConsumerLimits) -> Vec<String> {
+        let is_beyond = |config: &ConsumerConfig| {
+            (limits.max_ack_pending > 0 && config.max_ack_pending > limits.max_ack_pending)
+                || (limits.inactive_threshold > Nanos(0) && config.inactive_threshold > limits.inactive_threshold)
+        };
+        let beyond = self.consumers.iter().filter(|(_, consumer)| is_beyond(consumer.config()));
+        beyond.map(|(_, consumer)| consumer.name().to_owned()).collect()
     }
 
     /// All of it may be removed where it is kept for consumers: one of them is gone.
