@@ -110,6 +110,17 @@ impl Consumers {
         self.called.append(&mut self.cold);
     }
 
+    pub(super) fn check_invariants(&self) {
+        assert_eq!(self.by_name.len(), self.all.len(), "a consumer has one name");
+        for (name, number) in &self.by_name {
+            let consumer = self.get(*number).expect("a name leads to a consumer");
+            assert_eq!(consumer.name(), name, "a consumer is found by its name");
+            consumer.check_invariants();
+        }
+        let with_deadline = self.all.values().filter(|hosted| hosted.deadline.is_some()).count();
+        assert_eq!(with_deadline, self.deadlines.len(), "a deadline is of a consumer");
+    }
+
     fn set_deadline(&mut self, number: u64, deadline: Option<Monotonic>) {
         let Some(hosted) = self.all.get_mut(&number) else { return };
         if let Some(old) = std::mem::replace(&mut hosted.deadline, deadline) {
