@@ -190,6 +190,9 @@ fn reply<B: Body>(turn: &mut Turn<'_>, request: &Request, after: After, outcome:
         let message = Message { subject, reply: b"", headers: b"", body: &body };
         turn.effects.publish(after, account, message);
     }
+    if !turn.listeners.is_observed(account) {
+        return;
+    }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let audit = ApiAudit {
         server: turn.settings.server_name.clone(),
