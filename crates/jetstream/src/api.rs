@@ -46,8 +46,12 @@ mod stream_purge;
 mod stream_update;
 
 pub(crate) use self::{
-    consumers::tell_consumer, stream_create::created, stream_delete::deleted, stream_list::answer as list,
+    consumers::tell_consumer,
+    stream_create::created,
+    stream_delete::deleted,
+    stream_list::answer as list,
     stream_update::updated,
+    stream_update::{change, refuse_limits},
 };
 
 /// What every request must satisfy.
@@ -79,7 +83,7 @@ pub(crate) fn answer(shard: &mut Shard, now: Now, request: Request, effects: &mu
     match operation {
         Operation::AccountInfo {} => account_info::answer(shard, now, &request, effects),
         Operation::StreamCreate { stream } => stream_create::answer(shard, now, &request, stream, effects),
-        Operation::StreamUpdate { stream } => stream_update::answer(shard, now, &request, stream, effects),
+        Operation::StreamUpdate { stream } => stream_update::answer(shard, now, &request, stream, false, effects),
         Operation::StreamDelete { stream } => stream_delete::answer(shard, now, &request, stream, effects),
         Operation::StreamNames {} => stream_names::answer(shard, now, &request, effects),
         Operation::StreamList {} => stream_list::ask(shard, now, &request, effects),
@@ -185,6 +189,9 @@ fn reply<B: Body>(turn: &mut Turn<'_>, request: &Request, after: After, outcome:
     if !subject.is_empty() {
         let message = Message { subject, reply: b"", headers: b"", body: &body };
         turn.effects.publish(after, account, message);
+    }
+    if !turn.listeners.is_observed(account) {
+        return;
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let audit = ApiAudit {

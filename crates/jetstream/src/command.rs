@@ -3,7 +3,7 @@
 //! Shard 0 owns the directory, and each stream lives on the shard of its group. With one shard all of this goes from the
 //! shard to itself within a turn.
 
-use firn_api::stream::{StreamConfig, StreamInfo};
+use firn_api::stream::{ConsumerLimits, StreamConfig, StreamInfo};
 use firn_auth::account::AccountId;
 use firn_id::Timestamp;
 use firn_store::wal::GroupId;
@@ -24,6 +24,17 @@ pub enum Command {
     },
     /// A request about a stream of yours.
     Request(Request),
+    /// The directory asks whether the consumers of a stream fit these limits, before it changes the stream.
+    MayChange {
+        /// The stream.
+        group: GroupId,
+        /// What its consumers would have to fit.
+        limits: ConsumerLimits,
+        /// The request for the change.
+        request: Request,
+    },
+    /// They do: the directory may carry the request out.
+    Change(Request),
     /// The directory asks how these streams are.
     Describe {
         /// Number of the question.

@@ -133,7 +133,7 @@ pub enum Effect {
     },
 }
 
-/// Where the parts of a message lie in [`Effects::bytes`]: subject, reply, headers and body follow one another.
+/// Where the parts of a message lie in an [`Effects`]: subject, reply, headers and body follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageRange {
     start: usize,

@@ -7,7 +7,7 @@ pub trait Listeners: std::fmt::Debug + Send {
     /// Somebody would get what is published there.
     fn is_heard(&self, account: AccountId, subject: &[u8]) -> bool;
 
-    /// Somebody would get an advisory or metric about consumers.
+    /// Somebody would get an advisory or metric: without, none are made.
     fn is_observed(&self, account: AccountId) -> bool;
 }
 

@@ -16,9 +16,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use firn_api::stream::Retention;
 use firn_auth::account::AccountId;
 use firn_id::Monotonic;
-use firn_store::wal::{GroupId, Record};
+use firn_store::wal::GroupId;
 
 use crate::{
     account::{Accounts, Usage},
@@ -26,24 +27,25 @@ use crate::{
     command::{Command, Placed, Placement, shard_of},
     directory::Directory,
     effect::{After, Effect, Effects, Ticket},
-    entry::{self, BadEntry, DirectoryEntry, StreamEntry, decode_consumer},
+    entry::{self, DirectoryEntry, StreamEntry},
     input::{Input, Request},
     listeners::{Everybody, Listeners},
-    messages::{Fetch, Frame, NewMessage, Storage},
+    messages::{Fetch, Storage},
     now::Now,
     park::Task,
     replica::{Log, Replica},
     settings::{AccountSettings, Settings},
-    stream::{Stream, parse_config},
+    stream::Stream,
 };
 
 mod ids;
 mod questions;
+mod replay;
 mod snapshot;
 
 use self::{ids::Ids, questions::Questions};
 
-pub use self::snapshot::BadSection;
+pub use self::{replay::ReplayError, snapshot::BadSection};
 
 /// The directory's group.
 pub const DIRECTORY_GROUP: GroupId = GroupId(0);
@@ -272,6 +274,17 @@ impl Shard {
             Command::Place(placement) => self.place(now, *placement, effects),
             Command::Remove { group, request } => self.remove(now, group, request, effects),
             Command::Request(request) => self.request(now, request, effects),
+            Command::MayChange { group, limits, request } => {
+                let names = self.streams.get(&group).map(|stream| stream.consumers_beyond(&limits));
+                match names.filter(|names| !names.is_empty()) {
+                    Some(names) => {
+                        let after = self.streams.get(&group).map_or(After::Nothing, Stream::after);
+                        self.with_turn(now, effects, |turn| api::refuse_limits(turn, &request, &names, after));
+                    }
+                    None => self.send(0, Command::Change(request), effects),
+                }
+            }
+            Command::Change(request) => api::change(self, now, &request, effects),
             Command::Describe { question, groups } => {
                 let known = groups.iter().filter_map(|group| self.streams.get(group));
                 let after = known.clone().map(Stream::after).max().unwrap_or(After::Nothing);
@@ -436,7 +449,12 @@ impl Shard {
         let proposed = if is_new {
             stream.propose(&mut log, &StreamEntry::Create { account: &account, created, config: &text })
         } else if stream.config != config {
-            stream.propose(&mut log, &StreamEntry::Update { config: &text })
+            let was_of_interest = stream.config.retention == Retention::Interest;
+            let proposed = stream.propose(&mut log, &StreamEntry::Update { config: &text });
+            if !was_of_interest {
+                stream.release_all();
+            }
+            proposed
         } else {
             Ok(())
         };
@@ -569,82 +587,6 @@ impl Shard {
         effects.ticket = self.ticket;
     }
 
-    /// Applies a record of the log. Records of one group come in the order in which they were written.
-    ///
-    /// # Errors
-    /// The record is none that this release can apply, or something has to be read first: then the same record comes
-    /// again.
-    pub fn replay(&mut self, record: &Record<'_>) -> Result<(), ReplayError> {
-        let group = record.name.group;
-        if record.kind == entry::DIRECTORY {
-            let decoded = DirectoryEntry::decode(record.payload)?;
-            if let DirectoryEntry::Delete { group } = decoded {
-                self.streams.remove(&group);
-            }
-            self.directory.apply(&decoded);
-            return Ok(());
-        }
-        if record.kind == entry::STREAM {
-            let decoded = StreamEntry::decode(record.payload)?;
-            if let StreamEntry::Create { account, created, config } = decoded {
-                let config = parse_config(config).ok_or(BadEntry::Malformed)?;
-                self.streams.entry(group).or_insert_with(|| Stream::new(group, account, created, config));
-            }
-            let Some(stream) = self.streams.get_mut(&group) else { return Ok(()) };
-            // What is applied in part is not applied again.
-            if !std::mem::take(&mut self.is_half_applied) {
-                stream.apply(&decoded);
-            }
-            return stream.work().map_err(|fetch| {
-                self.is_half_applied = true;
-                ReplayError::Cold(fetch)
-            });
-        }
-        // The stream was deleted later on, and its first records are gone.
-        let Some(stream) = self.streams.get_mut(&group) else { return Ok(()) };
-        if record.kind == entry::MESSAGES {
-            return replay_messages(stream, record.payload);
-        }
-        if record.kind == entry::CONSUMER {
-            let (name, entries) = decode_consumer(record.payload)?;
-            return Ok(stream.apply_consumer(name, entries)?);
-        }
-        Err(BadEntry::Malformed.into())
-    }
-
-    /// All of the log was replayed: shard 0 tells every shard, itself included, which streams there are. The first turn
-    /// of each carries that out.
-    pub fn recovered(&mut self, effects: &mut Effects) {
-        if self.number != 0 {
-            return;
-        }
-        let placements: Vec<Placement> = self
-            .directory
-            .iter()
-            .map(|(group, known)| Placement {
-                group,
-                account: known.account.clone(),
-                created: known.created,
-                config: known.config.clone(),
-                request: None,
-            })
-            .collect();
-        for placement in placements {
-            let shard = self.shard_of(placement.group);
-            self.send(shard, Command::Place(Box::new(placement)), effects);
-        }
-    }
-
-    /// Forgets streams that the directory does not know: their deletion was kept, and records of theirs too.
-    pub fn keep_only(&mut self, is_known: &dyn Fn(GroupId) -> bool) {
-        let gone: Vec<GroupId> = self.streams.keys().copied().filter(|group| !is_known(*group)).collect();
-        for group in gone {
-            self.streams.remove(&group);
-            self.set_due(group, None);
-            self.set_consumers_due(group, None);
-        }
-    }
-
     /// What must hold between any two turns.
     ///
     /// # Panics
@@ -662,31 +604,6 @@ impl Shard {
             assert_eq!(stream.counted_bytes, counted, "an account uses what its streams hold");
         }
     }
-}
-
-fn replay_messages(stream: &mut Stream, mut frames: &[u8]) -> Result<(), ReplayError> {
-    while !frames.is_empty() {
-        let (frame, length) = Frame::decode(frames).map_err(|_| BadEntry::Malformed)?;
-        // After something was read the record comes again.
-        if frame.sequence >= stream.messages.next_sequence() {
-            let Frame { sequence, time, subject, headers, body, extension } = frame;
-            stream.append(&NewMessage { sequence, time, subject, headers, body, extension });
-        }
-        stream.work().map_err(ReplayError::Cold)?;
-        frames = frames.get(length..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-/// Why a record was not applied.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// It is none, or a newer release's.
-    #[error(transparent)]
-    Bad(#[from] BadEntry),
-    /// Something has to be read first: then the record comes again.
-    #[error("what the record changes is not in memory")]
-    Cold(Fetch),
 }
 
 fn ask(stream: &mut Stream, fetch: Fetch, effects: &mut Effects) {

@@ -217,7 +217,7 @@ impl Stream {
                 }
             }
             StreamEntry::Skip { sequence, time, id } => {
-                self.messages.skip_to(sequence + 1);
+                self.messages.skip_to(sequence.saturating_add(1));
                 self.took_sequence(sequence, time, id);
             }
             StreamEntry::Remove { sequences } => {
@@ -297,6 +297,7 @@ impl Stream {
         self.messages.check_invariants();
         self.dedupe.check_invariants();
         self.filters.check_invariants();
+        self.consumers.check_invariants();
         if self.is_blocked() {
             return;
         }

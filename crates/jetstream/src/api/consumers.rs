@@ -39,7 +39,7 @@ pub(super) fn describe(
 
 /// Tells who watches consumers.
 pub(crate) fn tell_consumer(turn: &mut Turn<'_>, stream: &Stream, consumer: &str, action: Action) {
-    let Some(account) = stream.account_id else { return };
+    let Some(account) = stream.account_id.filter(|account| turn.listeners.is_observed(*account)) else { return };
     let event = ConsumerAction {
         stream: stream.config.name.clone(),
         consumer: consumer.to_owned(),

@@ -123,6 +123,9 @@ pub(crate) fn created(turn: &mut Turn<'_>, request: &Request, info: StreamInfo, 
 
 /// Tells who watches streams.
 pub(super) fn tell(turn: &mut Turn<'_>, request: &Request, stream: &str, action: Action, after: After) {
+    if !turn.listeners.is_observed(request.account) {
+        return;
+    }
     let event = StreamAction { stream: stream.to_owned(), action, domain: turn.settings.domain.clone() };
     let advisory = Advisory { id: turn.id(), timestamp: Time::from(turn.now.wall), event };
     let advisory = Box::new(Happened::Stream(advisory));

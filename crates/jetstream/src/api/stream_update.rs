@@ -5,6 +5,7 @@ use firn_api::{
     error::ApiError,
     json,
     stream::{CreateRequest, Rules, Storage, StreamConfig, StreamInfo, StreamUpdated},
+    subject::{Address, Operation},
 };
 use firn_store::wal::GroupId;
 
@@ -21,7 +22,8 @@ use crate::{
     shard::{Shard, Turn},
 };
 
-pub(super) fn answer(shard: &mut Shard, now: Now, request: &Request, name: &str, effects: &mut Effects) {
+/// Carries a request out. `fits`: the stream's consumers fit the limits that it sets for them.
+pub(super) fn answer(shard: &mut Shard, now: Now, request: &Request, name: &str, fits: bool, effects: &mut Effects) {
     let checked = shard.with_turn(now, effects, |turn| {
         check(turn, request)?;
         parse::<CreateRequest>(turn, request.packet.body())
@@ -36,6 +38,11 @@ pub(super) fn answer(shard: &mut Shard, now: Now, request: &Request, name: &str,
         Ok((group, config)) => {
             let known = shard.directory.get(group).map(|known| (known.created, known.config == config));
             let (created, is_same) = known.unwrap_or((now.wall, false));
+            let limits = config.consumer_limits;
+            if !fits && shard.directory.get(group).is_some_and(|known| known.config.consumer_limits != limits) {
+                let request = request.clone();
+                return shard.instruct(group, Command::MayChange { group, limits, request }, effects);
+            }
             if !is_same {
                 let text = json::write(&config);
                 let entry = DirectoryEntry::Update { group, config: &text };
@@ -78,6 +85,20 @@ fn decide(
         return Err(ApiError::StorageResourcesExceeded);
     }
     Ok((group, config))
+}
+
+/// The stream's consumers fit what a request sets for them: from the beginning, because the directory may have changed.
+pub(crate) fn change(shard: &mut Shard, now: Now, request: &Request, effects: &mut Effects) {
+    let address = Address::parse(request.packet.subject()).map(|address| address.operation);
+    if let Some(Operation::StreamUpdate { stream }) = address {
+        answer(shard, now, request, stream, true, effects);
+    }
+}
+
+/// They do not.
+pub(crate) fn refuse_limits(turn: &mut Turn<'_>, request: &Request, names: &[String], after: After) {
+    let err = format!("change to limits violates consumers: {}", names.join(", "));
+    reply::<StreamUpdated>(turn, request, after, Err(ApiError::StreamUpdate { err }));
 }
 
 /// The stream is as asked for.

@@ -13,7 +13,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use firn_api::{advisory::Advisory, consumer::ConsumerConfig, json, stream::Retention, subject, time::Time};
+use firn_api::{
+    advisory::Advisory,
+    consumer::ConsumerConfig,
+    json,
+    stream::{ConsumerLimits, Retention},
+    subject,
+    time::{Nanos, Time},
+};
 use firn_id::{Monotonic, Timestamp};
 use firn_wire::header;
 
@@ -101,6 +108,17 @@ impl Consumers {
     /// Something was read: those who waited for it try again.
     pub(crate) fn fetched(&mut self) {
         self.called.append(&mut self.cold);
+    }
+
+    pub(super) fn check_invariants(&self) {
+        assert_eq!(self.by_name.len(), self.all.len(), "a consumer has one name");
+        for (name, number) in &self.by_name {
+            let consumer = self.get(*number).expect("a name leads to a consumer");
+            assert_eq!(consumer.name(), name, "a consumer is found by its name");
+            consumer.check_invariants();
+        }
+        let with_deadline = self.all.values().filter(|hosted| hosted.deadline.is_some()).count();
+        assert_eq!(with_deadline, self.deadlines.len(), "a deadline is of a consumer");
     }
 
     fn set_deadline(&mut self, number: u64, deadline: Option<Monotonic>) {
@@ -368,6 +386,16 @@ impl Stream {
             return matching.peek().is_none() || matching.any(|consumer| consumer.needs(sequence, subject));
         }
         matching.any(|consumer| consumer.needs(sequence, subject))
+    }
+
+    /// Names of the consumers that do not fit such limits.
+    pub(crate) fn consumers_beyond(&self, limits: &ConsumerLimits) -> Vec<String> {
+        let is_beyond = |config: &ConsumerConfig| {
+            (limits.max_ack_pending > 0 && config.max_ack_pending > limits.max_ack_pending)
+                || (limits.inactive_threshold > Nanos(0) && config.inactive_threshold > limits.inactive_threshold)
+        };
+        let beyond = self.consumers.iter().filter(|(_, consumer)| is_beyond(consumer.config()));
+        beyond.map(|(_, consumer)| consumer.name().to_owned()).collect()
     }
 
     /// All of it may be removed where it is kept for consumers: one of them is gone.

@@ -246,6 +246,33 @@ fn a_stream_of_interest_keeps_what_somebody_wants() {
 }
 
 #[test]
+fn a_change_of_a_stream_looks_at_its_consumers() {
+    for count in [1, 3] {
+        let mut world = World::with(count, settings());
+        for stream in ["S", "T"] {
+            world.make(&format!(r#"{{"name":"{stream}"}}"#));
+            world.fill(&[stream, stream, stream]);
+        }
+        create(&mut world, "T", "C", EXPLICIT);
+        let limited = r#"{"name":"T","consumer_limits":{"max_ack_pending":10}}"#;
+        let error = r#"{"code":500,"err_code":10069,"description":"change to limits violates consumers: C"}"#;
+        let refused = format!(r#"stream_update_response,"error":{error}}}"#);
+        assert_eq!(world.api("STREAM.UPDATE.T", limited), refused);
+        let threshold = r#"{"name":"T","consumer_limits":{"inactive_threshold":1000000000}}"#;
+        assert!(
+            world.api("STREAM.UPDATE.T", threshold).contains(r#""consumer_limits":{"inactive_threshold":1000000000}"#)
+        );
+        // From now on only what somebody wants is kept.
+        world.api("STREAM.UPDATE.S", r#"{"name":"S","retention":"interest"}"#);
+        assert_eq!(world.state("S"), [0, 0, 4, 3, 0, 0]);
+        world.api("STREAM.UPDATE.T", r#"{"name":"T","retention":"interest"}"#);
+        assert_eq!(world.state("T")[0], 3);
+        world.api("CONSUMER.DELETE.T.C", "");
+        assert_eq!(world.state("T"), [0, 0, 4, 3, 0, 0]);
+    }
+}
+
+#[test]
 fn a_consumer_is_as_durable_as_its_stream() {
     let mut world = world();
     create(&mut world, "S", "C", EXPLICIT);

@@ -55,7 +55,8 @@ fn step(world: &mut World, random: &mut Random) {
         5 => drop(world.api(&format!("STREAM.PURGE.{name}"), &format!(r#"{{"seq":{}}}"#, random.index(60)))),
         6 => drop(world.api(&format!("STREAM.MSG.DELETE.{name}"), &format!(r#"{{"seq":{}}}"#, random.index(60)))),
         7 => {
-            let update = format!(r#"{{{stream},"description":"{}"}}"#, random.index(3));
+            let retention = ["", "", r#","retention":"interest""#, r#","retention":"limits""#][random.index(4)];
+            let update = format!(r#"{{{stream},"description":"{}"{retention}}}"#, random.index(3));
             world.api(&format!("STREAM.UPDATE.{name}"), &update);
         }
         8..=10 => consumer_step(world, random, name),
@@ -213,6 +214,51 @@ fn a_section_that_was_cut_is_refused() {
         for length in 0..section.len() {
             let mut shard = Shard::new(0, 1, settings());
             assert!(shard.restore(group, &section[..length]).is_err(), "group {} cut at {length}", group.0);
+        }
+    }
+}
+
+#[test]
+fn whatever_part_of_the_log_is_left_is_a_state_that_goes_on() {
+    for seed in [30, 31, 32, 33] {
+        let mut world = workload(1, seed, 400);
+        let records = world.record_names().len();
+        let mut random = Random::new(seed);
+        for _ in 0..20 {
+            let kept = random.index(records);
+            let mut shards = shards(1, &settings());
+            world.replay_some(&mut shards, kept);
+            recover(&mut shards, world.now);
+            // Consumers notice by and by which of their messages are gone.
+            recover(&mut shards, world.now);
+            let mut again = World::new();
+            again.shards = shards;
+            for stream in
+                again.shards[0].directory().iter().map(|(_, known)| known.config.name.clone()).collect::<Vec<_>>()
+            {
+                assert!(
+                    again.api(&format!("STREAM.INFO.{stream}"), "").contains("\"state\":"),
+                    "seed {seed}, {kept} records"
+                );
+                again.api(&format!("CONSUMER.LIST.{stream}"), "");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_section_that_was_changed_is_read_or_refused() {
+    let world = workload(1, 21, 300);
+    let mut random = Random::new(5);
+    for (group, section) in snapshot(&world.shards) {
+        for _ in 0..2_000 {
+            let mut changed = section.clone();
+            let at = random.index(changed.len());
+            changed[at] ^= 1 << random.index(8);
+            let mut shard = Shard::new(0, 1, settings());
+            if shard.restore(group, &changed).is_ok() {
+                shard.snapshot();
+            }
         }
     }
 }

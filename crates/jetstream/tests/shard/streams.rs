@@ -1,5 +1,8 @@
 //! Streams are made, changed, listed and deleted.
 
+use firn_auth::account::AccountId;
+use firn_jetstream::listeners::Listeners;
+
 use crate::world::{World, settings, timeless};
 
 const EMPTY: &str = concat!(
@@ -227,6 +230,29 @@ fn a_stream_that_is_deleted_hears_nothing() {
     assert_eq!(last, ["$JS.EVENT.ADVISORY.API", "$JS.EVENT.ADVISORY.STREAM.DELETED.V"]);
     world.make(r#"{"name":"V","subjects":["v"]}"#);
     assert_eq!(world.state("V"), [0; 6], "a new one of that name begins anew");
+}
+
+#[derive(Debug)]
+struct Nobody;
+
+impl Listeners for Nobody {
+    fn is_heard(&self, _: AccountId, _: &[u8]) -> bool {
+        true
+    }
+
+    fn is_observed(&self, _: AccountId) -> bool {
+        false
+    }
+}
+
+#[test]
+fn what_nobody_watches_is_not_told() {
+    let mut world = World::new();
+    world.shards[0].set_listeners(Box::new(Nobody));
+    world.make(r#"{"name":"V"}"#);
+    world.api("CONSUMER.CREATE.V.C", r#"{"stream_name":"V","config":{"name":"C","durable_name":"C"}}"#);
+    world.api("STREAM.DELETE.V", "");
+    assert!(world.advisories.is_empty());
 }
 
 /// One shard, or several, which nobody outside can tell apart.
