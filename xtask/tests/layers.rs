@@ -30,7 +30,10 @@ const MAY_NAME: [(&str, &[&str]); 18] = [
         &["firn-id", "firn-subject", "firn-wire", "firn-auth", "firn-config", "firn-router", "firn-session"],
     ),
     ("firn", &["firn-server", "firn-config", "firn-auth", "firn-subject"]),
-    ("firn-cli", &["firn", "firn-server", "firn-config", "firn-wire", "firn-subject", "firn-auth", "firn-id"]),
+    (
+        "firn-cli",
+        &["firn", "firn-server", "firn-config", "firn-wire", "firn-subject", "firn-auth", "firn-api", "firn-id"],
+    ),
     // tests: the simulated world knows all machines, and neither the server nor the command
     ("firn-sim", &MACHINES),
     // tests: they speak NATS and know nothing of the inside

@@ -85,6 +85,14 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, global = true, value_name = "PREFIX")]
     inbox_prefix: Option<String>,
 
+    /// Domain whose JetStream is spoken to
+    #[arg(long, global = true, value_name = "DOMAIN")]
+    pub(crate) js_domain: Option<String>,
+
+    /// What the subjects of JetStream's API begin with, in place of `$JS.API`
+    #[arg(long, global = true, value_name = "PREFIX")]
+    pub(crate) js_api_prefix: Option<String>,
+
     /// A context of the nats CLI; refused, its settings are flags and variables here
     #[arg(long, global = true, env = "NATS_CONTEXT", hide_env_values = true, value_name = "NAME")]
     context: Option<String>,

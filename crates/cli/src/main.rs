@@ -13,12 +13,19 @@ mod allocator;
 mod cmd;
 mod server;
 
+mod confirm;
 mod connection;
-mod duration;
+mod jetstream;
+mod members;
 mod message;
 mod process;
-mod show;
 mod template;
+
+mod duration;
+mod progress;
+mod show;
+mod size;
+mod table;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -55,7 +62,11 @@ fn client(cli: cmd::Cli) -> ExitCode {
         // Whoever read the output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("firn: error: {}", show::causes(&error));
+            let causes = show::causes(&error);
+            eprintln!("firn: error: {causes}");
+            if let Some(hint) = jetstream::hint(&causes) {
+                eprintln!("firn: hint: {hint}");
+            }
             ExitCode::FAILURE
         }
     }

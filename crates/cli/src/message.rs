@@ -116,6 +116,13 @@ pub(crate) fn header_lines(headers: Option<&HeaderMap>) -> Vec<String> {
     lines
 }
 
+/// Names and values of headers as a stream holds them: a line with the version, then a header a line.
+pub(crate) fn stored_headers(stored: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(stored);
+    let lines = text.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+    lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+}
+
 /// The body as people read it, through `translate` if there is one, and with a line end.
 ///
 /// # Errors

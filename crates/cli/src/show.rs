@@ -2,9 +2,13 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use firn_api::time::Time;
 use firn_id::Timestamp;
+use serde::Serialize;
+
+use crate::duration;
 
 /// One line of standard output.
 ///
@@ -12,6 +16,14 @@ use firn_id::Timestamp;
 /// The reader is gone.
 pub(crate) fn line(text: impl Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
+}
+
+/// A value as JSON over several lines of standard output.
+///
+/// # Errors
+/// The reader is gone.
+pub(crate) fn json(value: &(impl Serialize + ?Sized)) -> anyhow::Result<()> {
+    Ok(line(serde_json::to_string_pretty(value)?)?)
 }
 
 /// Bytes of standard output as they are.
@@ -55,6 +67,28 @@ pub(crate) fn rfc3339(time: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `2026-11-21T10:20:30Z`, or `never`.
+pub(crate) fn moment(time: &Time) -> String {
+    match time.timestamp() {
+        Some(time) if time.unix_nanos() != 0 => rfc3339(time),
+        Some(_) | None => "never".to_owned(),
+    }
+}
+
+/// A moment that lies so long before another.
+pub(crate) fn before(now: Timestamp, time: Duration) -> Timestamp {
+    let nanos = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    Timestamp::from_unix_nanos(now.unix_nanos().saturating_sub(nanos))
+}
+
+/// How long before `now` something was: `1m30s ago`, or `never`.
+pub(crate) fn ago(now: &Time, then: &Time) -> String {
+    match (now.timestamp(), then.timestamp()) {
+        (Some(now), Some(then)) => format!("{} ago", duration::age(now.since(then))),
+        _ => "never".to_owned(),
+    }
+}
+
 /// `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -85,6 +119,18 @@ pub(crate) fn size(bytes: u64) -> String {
         unit = larger;
     }
     format!("{size:.1} {unit}")
+}
+
+/// Holds what people see against what is committed; `UPDATE_SNAPSHOTS=1` commits it anew.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn assert_shown(name: &str, shown: &str) {
+    let path = format!("{}/tests/shown/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, shown).expect("it can be written");
+    }
+    let expected = std::fs::read_to_string(&path).expect("it can be read");
+    assert_eq!(shown, expected, "UPDATE_SNAPSHOTS=1 writes the new text");
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! Not here: comparisons between servers, which the benchmarks of the project make with a faster load generator.
 
+mod buckets;
 mod report;
+mod streams;
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +16,8 @@ use tokio::task::JoinSet;
 use tokio::{signal, time};
 
 use crate::connection::ConnectionArgs;
-use crate::duration;
-use crate::show;
+use crate::progress::Progress;
+use crate::{duration, show, size};
 
 use report::{Report, Sample};
 
@@ -36,6 +38,15 @@ pub(crate) enum BenchCommand {
     /// Answer the requests of `bench request` until Ctrl-C
     Reply(ReplyArgs),
 
+    /// Publish to streams, take from consumers, put into buckets
+    Js {
+        #[command(subcommand)]
+        command: JsCommand,
+    },
+
+    /// The same as `bench js kv`
+    Kv(buckets::KvArgs),
+
     /// `request` and `serve` under the names of the nats CLI
     Service {
         #[command(subcommand)]
@@ -52,11 +63,33 @@ pub(crate) enum ServiceCommand {
     Serve(ReplyArgs),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum JsCommand {
+    /// Publish messages to a stream
+    Pub {
+        #[command(subcommand)]
+        command: streams::PublishCommand,
+    },
+
+    /// Take messages from a durable consumer
+    Consume(streams::ConsumeArgs),
+
+    /// Put values into a bucket, or get them
+    Kv(buckets::KvArgs),
+}
+
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LoadArgs {
     /// Subject to use
     subject: String,
 
+    #[command(flatten)]
+    amount: Amount,
+}
+
+/// How much, by how many.
+#[derive(Args, Clone, Debug)]
+struct Amount {
     /// How many clients, each with its own connection
     #[arg(long, default_value_t = 1)]
     clients: u64,
@@ -66,12 +99,16 @@ pub(crate) struct LoadArgs {
     msgs: u64,
 
     /// Size of a message: 128, 128B, 4KB, 1MiB
-    #[arg(long, default_value = "128B", value_parser = size)]
+    #[arg(long, default_value = "128B", value_parser = size::parse::<usize>)]
     size: usize,
 
     /// How long to wait between two messages
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     sleep: Option<Duration>,
+
+    /// Show no bar
+    #[arg(long)]
+    no_progress: bool,
 
     /// Show the result as JSON
     #[arg(short, long)]
@@ -88,7 +125,7 @@ pub(crate) struct ReplyArgs {
     clients: u64,
 
     /// Size of a reply
-    #[arg(long, default_value = "128B", value_parser = size)]
+    #[arg(long, default_value = "128B", value_parser = size::parse::<usize>)]
     size: usize,
 
     /// How long to wait before a reply
@@ -100,46 +137,98 @@ pub(crate) struct ReplyArgs {
 /// A client cannot connect, or loses what it waits for.
 pub(crate) async fn run(command: &BenchCommand, connection: &ConnectionArgs) -> Result<()> {
     match command {
-        BenchCommand::Pub(args) => measure("publisher", args, connection, publish).await,
-        BenchCommand::Sub(args) => measure("subscriber", args, connection, subscribe).await,
+        BenchCommand::Pub(args) => core("publisher", args, connection, publish).await,
+        BenchCommand::Sub(args) => core("subscriber", args, connection, subscribe).await,
         BenchCommand::Request(args) | BenchCommand::Service { command: ServiceCommand::Request(args) } => {
-            measure("service requester", args, connection, request).await
+            core("service requester", args, connection, request).await
         }
         BenchCommand::Reply(args) | BenchCommand::Service { command: ServiceCommand::Serve(args) } => {
             reply(args, connection).await
         }
+        BenchCommand::Js { command: JsCommand::Pub { command } } => streams::publish(command, connection).await,
+        BenchCommand::Js { command: JsCommand::Consume(args) } => streams::consume(args, connection).await,
+        BenchCommand::Kv(args) | BenchCommand::Js { command: JsCommand::Kv(args) } => {
+            buckets::run(args, connection).await
+        }
     }
 }
 
-/// Runs one client of a measurement for its share of the messages.
-type Client<F> = fn(LoadArgs, ConnectionArgs, u64) -> F;
+/// What is measured, for people.
+struct Title<'a> {
+    /// Core NATS or JetStream.
+    family: &'static str,
+    /// What each client is.
+    what: &'static str,
+    /// Where messages go to or come from.
+    place: &'a str,
+}
 
-async fn measure<F>(what: &str, args: &LoadArgs, connection: &ConnectionArgs, client: Client<F>) -> Result<()>
+/// What one client does.
+#[derive(Clone)]
+struct Part {
+    messages: u64,
+    /// How many messages the clients before it have.
+    before: u64,
+    progress: Progress,
+}
+
+/// Runs one client of a measurement.
+type Client<A, F> = fn(A, ConnectionArgs, Part) -> F;
+
+async fn core<F>(
+    what: &'static str,
+    args: &LoadArgs,
+    connection: &ConnectionArgs,
+    client: Client<LoadArgs, F>,
+) -> Result<()>
 where
     F: Future<Output = Result<Sample>> + Send + 'static,
 {
-    ensure!(args.clients > 0 && args.msgs >= args.clients, "each client needs at least one message");
-    if !args.json {
+    let title = Title { family: "Core NATS", what, place: &args.subject };
+    measure(&title, &args.amount, args, connection, client).await
+}
+
+async fn measure<A, F>(
+    title: &Title<'_>,
+    amount: &Amount,
+    args: &A,
+    connection: &ConnectionArgs,
+    client: Client<A, F>,
+) -> Result<()>
+where
+    A: Clone,
+    F: Future<Output = Result<Sample>> + Send + 'static,
+{
+    ensure!(amount.clients > 0 && amount.msgs >= amount.clients, "each client needs at least one message");
+    let Title { family, what, place } = title;
+    if !amount.json {
         show::note(format_args!(
-            "Starting Core NATS {what} benchmark [clients={}, msg-size={}, msgs={}, subject={}]",
-            args.clients,
-            show::size(u64::try_from(args.size)?),
-            show::count(args.msgs),
-            args.subject
+            "Starting {family} {what} benchmark [clients={}, msg-size={}, msgs={}, {}={place}]",
+            amount.clients,
+            show::size(u64::try_from(amount.size)?),
+            show::count(amount.msgs),
+            if *family == "Core NATS" { "subject" } else { "stream" },
         ));
     }
+    // Each subscriber receives everything.
+    let is_shared = *what != "subscriber";
+    let all = if is_shared { amount.msgs } else { amount.msgs.saturating_mul(amount.clients) };
+    let progress = Progress::count(all, !amount.json && !amount.no_progress);
     let mut running = JoinSet::new();
-    for index in 0..args.clients {
-        let share = if what == "subscriber" { args.msgs } else { share(args.msgs, args.clients, index) };
-        running.spawn(client(args.clone(), connection.clone(), share));
+    let mut before = 0;
+    for index in 0..amount.clients {
+        let messages = if is_shared { share(amount.msgs, amount.clients, index) } else { amount.msgs };
+        let part = Part { messages, before, progress: progress.clone() };
+        before += messages;
+        running.spawn(client(args.clone(), connection.clone(), part));
     }
     let mut samples = Vec::new();
     while let Some(sample) = running.join_next().await {
         samples.push(sample.context("a client of the benchmark panicked")??);
     }
-    let report = Report::new(what, samples);
-    show::line(if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() })?;
-    Ok(())
+    progress.finish();
+    let report = Report::new(family, what, samples);
+    if amount.json { show::json(&report) } else { Ok(show::line(report)?) }
 }
 
 /// The first clients take one more when the messages do not divide evenly.
@@ -147,32 +236,33 @@ fn share(messages: u64, clients: u64, index: u64) -> u64 {
     messages / clients + u64::from(index < messages % clients)
 }
 
-async fn publish(args: LoadArgs, connection: ConnectionArgs, share: u64) -> Result<Sample> {
+async fn publish(args: LoadArgs, connection: ConnectionArgs, part: Part) -> Result<Sample> {
     let mut connection = connection.connect().await?;
-    let payload = payload(args.size);
+    let payload = payload(args.amount.size);
     let begin = Instant::now();
-    for _ in 0..share {
+    for _ in 0..part.messages {
         connection.client.publish(args.subject.clone(), payload.clone()).await?;
-        if let Some(sleep) = args.sleep {
+        part.progress.advance(1);
+        if let Some(sleep) = args.amount.sleep {
             time::sleep(sleep).await;
         }
     }
     connection.sync().await?;
-    let sample = Sample::new(share, args.size, begin.elapsed(), Vec::new());
+    let sample = Sample::new(part.messages, args.amount.size, begin.elapsed(), Vec::new());
     connection.close().await?;
     Ok(sample)
 }
 
 /// Measured from the first message to the last.
-async fn subscribe(args: LoadArgs, connection: ConnectionArgs, share: u64) -> Result<Sample> {
+async fn subscribe(args: LoadArgs, connection: ConnectionArgs, part: Part) -> Result<Sample> {
     let mut connection = connection.connect().await?;
     let mut messages = connection.client.subscribe(args.subject.clone()).await?;
     connection.sync().await?;
-    if !args.json {
+    if !args.amount.json {
         show::note("Ready to receive");
     }
     let mut begin = None;
-    for _ in 0..share {
+    for _ in 0..part.messages {
         // Cancel-safe: what is not taken stays in its stream.
         let message = tokio::select! {
             biased;
@@ -181,21 +271,22 @@ async fn subscribe(args: LoadArgs, connection: ConnectionArgs, share: u64) -> Re
         };
         message.context("the connection is closed")?;
         begin.get_or_insert_with(Instant::now);
+        part.progress.advance(1);
     }
     let took = begin.map(|begin| begin.elapsed()).unwrap_or_default();
     connection.close().await?;
-    Ok(Sample::new(share, args.size, took, Vec::new()))
+    Ok(Sample::new(part.messages, args.amount.size, took, Vec::new()))
 }
 
-async fn request(args: LoadArgs, connection: ConnectionArgs, share: u64) -> Result<Sample> {
+async fn request(args: LoadArgs, connection: ConnectionArgs, part: Part) -> Result<Sample> {
     let connection = connection.connect().await?;
     let client = &connection.client;
     let inbox = client.new_inbox();
     let mut replies = client.subscribe(inbox.clone()).await?;
-    let payload = payload(args.size);
+    let payload = payload(args.amount.size);
     let mut latencies = Vec::new();
     let begin = Instant::now();
-    for _ in 0..share {
+    for _ in 0..part.messages {
         let sent = Instant::now();
         client.publish_with_reply(args.subject.clone(), inbox.clone(), payload.clone()).await?;
         let reply = time::timeout(connection.timeout, replies.next())
@@ -206,11 +297,12 @@ async fn request(args: LoadArgs, connection: ConnectionArgs, share: u64) -> Resu
             bail!("no responders are available; start `firn bench reply {}` first", args.subject);
         }
         latencies.push(sent.elapsed());
-        if let Some(sleep) = args.sleep {
+        part.progress.advance(1);
+        if let Some(sleep) = args.amount.sleep {
             time::sleep(sleep).await;
         }
     }
-    let sample = Sample::new(share, args.size, begin.elapsed(), latencies);
+    let sample = Sample::new(part.messages, args.amount.size, begin.elapsed(), latencies);
     connection.close().await?;
     Ok(sample)
 }
@@ -248,35 +340,11 @@ fn payload(size: usize) -> bytes::Bytes {
     vec![b'x'; size].into()
 }
 
-/// Reads `128`, `128B`, `4KB`, `1MiB`; the units are powers of 1024, as in the nats CLI.
-fn size(text: &str) -> Result<usize, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit.to_ascii_uppercase().as_str() {
-        "" | "B" => 1,
-        "K" | "KB" | "KIB" => 1 << 10,
-        "M" | "MB" | "MIB" => 1 << 20,
-        "G" | "GB" | "GIB" => 1 << 30,
-        _ => return Err(format!("`{text}` is not a size such as 128B or 4KB")),
-    };
-    let size = number.parse::<usize>().ok().and_then(|number| number.checked_mul(factor));
-    size.ok_or_else(|| format!("`{text}` is not a size such as 128B or 4KB"))
-}
-
 #[cfg(test)]
 mod tests {
-    //! Sizes and shares.
+    //! Shares.
 
     use super::*;
-
-    #[test]
-    fn a_size_is_a_number_and_a_unit() {
-        let sizes = ["0", "128", "128B", "4kb", "1MiB"].map(|text| size(text).unwrap());
-        assert_eq!(sizes, [0, 128, 128, 4096, 1_048_576]);
-        for broken in ["", "B", "1X", "-1", "99999999999999999999GB"] {
-            assert!(size(broken).is_err(), "{broken}");
-        }
-    }
 
     #[test]
     fn shares_add_up() {

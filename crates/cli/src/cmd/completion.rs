@@ -28,14 +28,22 @@ fn commands() -> Command {
     let connection: Vec<Arg> = all.get_arguments().filter(|argument| argument.is_global_set()).cloned().collect();
     all.mut_args(|argument| argument.global(false)).mut_subcommands(|command| {
         if command.get_name() != "server" {
-            return command.args(&connection);
+            return with(command, &connection);
         }
         command
-            .mut_subcommand("check", |check| check.args(&connection))
+            .mut_subcommand("check", |check| with(check, &connection))
             .args(server::arguments())
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     })
+}
+
+/// Gives arguments to a command, or to those below it.
+fn with(command: Command, arguments: &[Arg]) -> Command {
+    if command.has_subcommands() {
+        return command.mut_subcommands(|below| with(below, arguments));
+    }
+    command.args(arguments)
 }
 
 #[cfg(test)]
@@ -55,6 +63,15 @@ mod tests {
     }
 
     #[test]
+    fn members_of_configurations_are_flags() {
+        let add = offered("firn__subcmd__stream__subcmd__add");
+        for flag in ["--subjects", "--max-age", "--allow-direct", "--storage", "--config"] {
+            assert!(add.iter().any(|word| word == flag), "{flag} is not in {add:?}");
+        }
+        assert!(!add.iter().any(|word| word == "--no-mirror"), "what is made has nothing to take away");
+    }
+
+    #[test]
     fn each_command_offers_its_own_flags() {
         let server = offered("firn__subcmd__server");
         for flag in ["-c", "--config", "-p", "-m", "-a", "--addr", "--net", "-t", "--sl", "--signal", "-h", "check"] {
@@ -63,7 +80,12 @@ mod tests {
         for flag in ["-s", "--server", "--creds", "--timeout"] {
             let is_offered = server.iter().any(|word| word == flag);
             assert_eq!(is_offered, flag == "-s", "{flag}: -s is syslog there");
-            for client in ["firn__subcmd__pub", "firn__subcmd__server__subcmd__check__subcmd__connection"] {
+            for client in [
+                "firn__subcmd__pub",
+                "firn__subcmd__server__subcmd__check__subcmd__connection",
+                "firn__subcmd__stream__subcmd__add",
+                "firn__subcmd__bench__subcmd__js__subcmd__pub__subcmd__async",
+            ] {
                 assert!(offered(client).iter().any(|word| word == flag), "{client} {flag}");
             }
         }

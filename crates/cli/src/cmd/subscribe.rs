@@ -176,7 +176,7 @@ fn dump(folder: &std::path::Path, message: &Message, count: u64) -> Result<()> {
 }
 
 /// Whether a subject falls under a pattern: `*` is any token, `>` one or more at the end.
-fn matches(pattern: &str, subject: &str) -> bool {
+pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let mut tokens = subject.split('.');
     for wanted in pattern.split('.') {
         match (wanted, tokens.next()) {

@@ -23,7 +23,16 @@ impl Sample {
     /// `latencies` is empty where a message has none, as in publishing.
     pub(crate) fn new(messages: u64, size: usize, took: Duration, latencies: Vec<Duration>) -> Self {
         let bytes = messages.saturating_mul(u64::try_from(size).unwrap_or(u64::MAX));
-        Self { messages, bytes, seconds: took.as_secs_f64().max(f64::EPSILON), latencies }
+        Self::of_bytes(messages, bytes, took).with_latencies(latencies)
+    }
+
+    /// Where messages have sizes of their own.
+    pub(crate) fn of_bytes(messages: u64, bytes: u64, took: Duration) -> Self {
+        Self { messages, bytes, seconds: took.as_secs_f64().max(f64::EPSILON), latencies: Vec::new() }
+    }
+
+    pub(crate) fn with_latencies(self, latencies: Vec<Duration>) -> Self {
+        Self { latencies, ..self }
     }
 
     fn rate(&self) -> f64 {
@@ -34,6 +43,8 @@ impl Sample {
 /// What all clients did. They run at the same time, so rates add up.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
+    #[serde(skip)]
+    family: String,
     what: String,
     messages_per_second: f64,
     bytes_per_second: f64,
@@ -55,10 +66,11 @@ struct Latency {
 }
 
 impl Report {
-    pub(crate) fn new(what: &str, clients: Vec<Sample>) -> Self {
+    pub(crate) fn new(family: &str, what: &str, clients: Vec<Sample>) -> Self {
         let mut latencies: Vec<Duration> = clients.iter().flat_map(|sample| &sample.latencies).copied().collect();
         latencies.sort_unstable();
         Self {
+            family: family.to_owned(),
             what: what.to_owned(),
             messages_per_second: clients.iter().map(Sample::rate).sum(),
             bytes_per_second: clients.iter().map(|sample| sample.bytes as f64 / sample.seconds).sum(),
@@ -92,7 +104,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = show::count(self.messages_per_second as u64);
         let volume = show::size(self.bytes_per_second as u64);
-        writeln!(f, "\nNATS Core NATS {} stats: {rate} msgs/sec ~ {volume}/sec", self.what)?;
+        writeln!(f, "\nNATS {} {} stats: {rate} msgs/sec ~ {volume}/sec", self.family, self.what)?;
         if self.clients.len() > 1 {
             for (number, sample) in (1..).zip(&self.clients) {
                 let (rate, messages) = (show::count(sample.rate() as u64), show::count(sample.messages));
@@ -127,7 +139,7 @@ mod tests {
     #[test]
     fn rates_of_clients_add_up() {
         let sample = || Sample::new(1_000, 1_024, Duration::from_secs(2), Vec::new());
-        let report = Report::new("publisher", vec![sample(), sample()]).to_string();
+        let report = Report::new("Core NATS", "publisher", vec![sample(), sample()]).to_string();
         assert_eq!(
             report,
             "\nNATS Core NATS publisher stats: 1,000 msgs/sec ~ 1000.0 KiB/sec\n  [1] 500 msgs/sec (1,000 msgs)\n  \
