@@ -12,7 +12,7 @@
 //! Numbers are varints, but a time, which takes eight bytes. An entry says by itself where it ends, so that they can
 //! follow one another. Decoding is total, and what it accepts names at most [`MESSAGES_MAX`] messages.
 //!
-//! Not here: what an entry does ([`super::state`]), and whose it is.
+//! Not here: what an entry does (`state`), and whose it is.
 
 use firn_id::Timestamp;
 
