@@ -14,7 +14,7 @@ object! {
         /// Until then it waits; 0 is as long as it takes, or not at all.
         #[serde(skip_serializing_if = "is_default")]
         pub expires: Nanos,
-        /// So many messages, at least one.
+        /// So many messages; 0, where JSON names no number, is one.
         #[serde(skip_serializing_if = "is_default")]
         pub batch: isize,
         /// Of so many bytes together; 0 is any number.
@@ -62,7 +62,8 @@ impl NextRequest {
     /// It begins like JSON and is none, or asks for signs of life less than twice in its time.
     pub fn parse(body: &[u8]) -> Result<Self, BadNext> {
         let body = body.trim_ascii();
-        let mut request = if body.starts_with(b"{") {
+        let is_json = body.starts_with(b"{");
+        let mut request = if is_json {
             json::read::<NextRequest>(body)?
         } else {
             let batch = std::str::from_utf8(body).ok().and_then(|text| text.parse().ok());
@@ -72,7 +73,7 @@ impl NextRequest {
         if heartbeat > 0 && heartbeat.saturating_mul(2) > request.expires.0 {
             return Err(BadNext::HeartbeatTooLarge);
         }
-        request.batch = request.batch.max(1);
+        request.batch = request.batch.max(isize::from(!is_json));
         Ok(request)
     }
 }
@@ -98,8 +99,8 @@ mod tests {
         check("-7", batch(1));
         check("x", batch(1));
         check("[7]", batch(1));
-        check("{}", batch(1));
-        check(r#"{"batch":-1}"#, batch(1));
+        check("{}", batch(0));
+        check(r#"{"batch":-1}"#, batch(0));
         check(r#"{"batch":3,"unknown":1}"#, batch(3));
         check("{", Err("unexpected end of JSON input"));
         let text = "json: cannot unmarshal string into Go struct field .batch of type int";
@@ -108,7 +109,7 @@ mod tests {
             r#"{"expires":10,"no_wait":true,"max_bytes":9,"idle_heartbeat":5,"group":"g","min_pending":1,"priority":9}"#,
             Ok(NextRequest {
                 expires: Nanos(10),
-                batch: 1,
+                batch: 0,
                 max_bytes: 9,
                 no_wait: true,
                 idle_heartbeat: Nanos(5),

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use firn_api::consumer::{AckPolicy, DeliverPolicy, PriorityPolicy, ReplayPolicy};
 use firn_id::Monotonic;
+use firn_wire::header;
 
 use super::{
     Consumer,
@@ -216,7 +217,7 @@ impl Consumer {
         let has_body = !self.state.config.headers_only;
         turn.effects.list.push(ConsumerEffect::Deliver(Delivery { target, reply, lines, message, has_body }));
         if is_push {
-            self.push.sent(bytes, sequence, (&self.stream, &self.name), turn);
+            self.push.sent(bytes, (&self.stream, &self.name), turn);
         } else {
             self.waiting.served(receiver, bytes, self.state.rules.priority, turn);
         }
@@ -279,12 +280,18 @@ impl Consumer {
         self.is_hungry_for_turn = true;
     }
 
-    /// Somebody says at this subject that what was pushed has come.
-    pub fn flow_reply(&mut self, turn: &mut Turn<'_>, subject: &[u8]) {
+    /// Somebody answers at this subject that what was pushed has come. A receiver that stores says with it in a header
+    /// up to where, which acknowledges that where this is the policy.
+    pub fn flow_reply(&mut self, turn: &mut Turn<'_>, subject: &[u8], headers: &[u8]) {
         self.begin(turn);
-        let Some(sequence) = self.push.answered(subject) else { return };
-        if self.state.config.ack_policy == AckPolicy::FlowControl {
-            self.acknowledge_to(sequence, turn);
+        if !self.push.answered(subject) {
+            return;
+        }
+        let last = header::find(headers, b"Nats-Last-Stream").and_then(|last| std::str::from_utf8(last).ok());
+        if self.state.config.ack_policy == AckPolicy::FlowControl
+            && let Some(last) = last.and_then(|last| last.parse().ok())
+        {
+            self.acknowledge_to(last, turn);
         }
         self.is_hungry_for_turn = true;
     }

@@ -107,10 +107,13 @@ impl Pin {
         }
     }
 
-    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) {
-        if self.deadline().is_some_and(|until| until <= turn.now.monotonic) {
+    /// Whether another can be pinned now.
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> bool {
+        let is_over = self.deadline().is_some_and(|until| until <= turn.now.monotonic);
+        if is_over {
             self.release(UnpinReason::Timeout, turn);
         }
+        is_over
     }
 }
 

@@ -59,8 +59,23 @@ impl Consumer {
             }
             return;
         }
+        if request.no_wait && self.is_spoken_for(turn) {
+            return refuse(turn, reply, format_args!("408 Requests Pending"));
+        }
         self.waiting.add(Request::new(reply, request, turn.now.monotonic), self.state.rules.priority);
         self.is_hungry_for_turn = true;
+    }
+
+    /// There are messages that cannot be sent now, and others wait for all of them.
+    fn is_spoken_for(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.waiting.is_empty() {
+            return false;
+        }
+        self.is_hungry_for_turn = self.deliver(turn);
+        // What has to be read first is there.
+        let unsent = self.count_pending(turn).unwrap_or(u64::MAX);
+        let pending = unsent.saturating_add(self.redelivery.ready() as u64);
+        pending > 0 && !self.waiting.is_empty() && self.waiting.wanted() >= pending
     }
 
     /// The first rule that is broken, as its status.

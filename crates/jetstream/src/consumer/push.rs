@@ -45,8 +45,6 @@ struct Question {
     subject: String,
     /// How many bytes were on their way.
     bytes: u64,
-    /// The last message on its way.
-    sequence: u64,
 }
 
 impl Default for Push {
@@ -116,8 +114,8 @@ impl Push {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// A message was sent; `prefix` is what questions begin with.
-    pub(super) fn sent(&mut self, bytes: u64, sequence: u64, names: (&str, &str), turn: &mut Turn<'_>) {
+    /// A message of so many bytes was sent; stream and consumer are named in a question.
+    pub(super) fn sent(&mut self, bytes: u64, names: (&str, &str), turn: &mut Turn<'_>) {
         let now = turn.now.monotonic;
         self.beats_at = now + self.heartbeat.unwrap_or_default();
         if self.rate > 0 {
@@ -127,12 +125,16 @@ impl Push {
             return;
         }
         self.sent += bytes;
-        if self.question.is_none() && self.sent > self.window / 2 {
-            self.ask(sequence, names, turn);
+        if self.sent > self.window / 2 {
+            self.ask(names, turn);
         }
     }
 
-    fn ask(&mut self, sequence: u64, (stream, consumer): (&str, &str), turn: &mut Turn<'_>) {
+    /// Asks whether all that is on its way has come, if no question is open.
+    pub(super) fn ask(&mut self, (stream, consumer): (&str, &str), turn: &mut Turn<'_>) {
+        if self.question.is_some() {
+            return;
+        }
         self.questions += 1;
         let token = token(self.questions);
         let subject = FlowControl { domain: None, account_hash: None, stream, consumer, token: &token }.to_string();
@@ -140,30 +142,31 @@ impl Push {
         let reply = turn.effects.copy(subject.as_bytes());
         let headers = turn.effects.copy(b"NATS/1.0 100 FlowControl Request\r\n\r\n");
         turn.effects.list.push(super::effect::ConsumerEffect::Status { target, reply, headers });
-        self.question = Some(Question { subject, bytes: self.sent, sequence });
+        self.question = Some(Question { subject, bytes: self.sent });
     }
 
-    /// The receiver answered: up to which message. None where it was not asked this.
-    pub(super) fn answered(&mut self, subject: &[u8]) -> Option<u64> {
-        let question = self.question.take_if(|question| question.subject.as_bytes() == subject)?;
+    /// The receiver answered: whether it was asked this.
+    pub(super) fn answered(&mut self, subject: &[u8]) -> bool {
+        let Some(question) = self.question.take_if(|question| question.subject.as_bytes() == subject) else {
+            return false;
+        };
         self.sent = self.sent.saturating_sub(question.bytes);
         self.window = (self.window * 2).min(WINDOW_BYTES_MAX);
-        Some(question.sequence)
+        true
     }
 
     pub(super) fn deadline(&self) -> Option<Monotonic> {
         self.heartbeat.filter(|_| self.is_bound).map(|_| self.beats_at)
     }
 
-    /// Gives a sign of life, when it is time.
-    pub(super) fn beat(&mut self, heartbeat: &dyn Fn(&mut Vec<u8>), turn: &mut Turn<'_>) {
+    /// Gives a sign of life, with the open question, when it is time. Whether it was.
+    pub(super) fn beat(&mut self, heartbeat: &dyn Fn(&mut Vec<u8>), turn: &mut Turn<'_>) -> bool {
         if self.deadline().is_none_or(|at| at > turn.now.monotonic) {
-            return;
+            return false;
         }
-        let stalled = self.question.as_ref().filter(|_| self.is_stalled());
         turn.effects.status(&self.target, |text| {
             heartbeat(text);
-            if let Some(question) = stalled {
+            if let Some(question) = &self.question {
                 text.truncate(text.len() - b"\r\n".len());
                 text.extend_from_slice(b"Nats-Consumer-Stalled: ");
                 text.extend_from_slice(question.subject.as_bytes());
@@ -171,6 +174,7 @@ impl Push {
             }
         });
         self.beats_at = turn.now.monotonic + self.heartbeat.unwrap_or_default();
+        true
     }
 }
 

@@ -121,6 +121,11 @@ impl Redelivery {
         None
     }
 
+    /// Messages that can be sent again, and some that need not be any more.
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Drops timers of what is acknowledged, where that is easy to see. When the next one ends.
     pub(super) fn prune(&mut self, pending: &Pending) -> Option<Monotonic> {
         let Some(first) = pending.first() else {

@@ -146,22 +146,23 @@ impl State {
 
     pub(super) fn acknowledge_to(&mut self, time: Timestamp, sequence: u64, removed: &mut dyn FnMut(u64)) {
         self.acknowledged_at = Some(time);
-        self.remove_to(sequence, removed);
+        if let Some(last) = self.remove_to(sequence, removed) {
+            self.floor = Place { number: last.number, sequence: last.sequence };
+        }
         while let Some(first) = self.exhausted.first().copied().filter(|first| *first <= sequence) {
             self.exhausted.remove(&first);
             removed(first);
         }
     }
 
-    fn remove_to(&mut self, sequence: u64, removed: &mut dyn FnMut(u64)) {
+    /// The last one that was removed.
+    fn remove_to(&mut self, sequence: u64, removed: &mut dyn FnMut(u64)) -> Option<Slot> {
         let mut last = None;
         self.pending.remove_to(sequence, &mut |slot| {
-            last = Some(slot.number);
+            last = Some(slot);
             removed(slot.sequence);
         });
-        if let Some(number) = last {
-            self.raise_floor(number);
-        }
+        last
     }
 
     pub(super) fn postpone(&mut self, sequence: u64, due: i64, is_asked_for: bool) {
@@ -189,9 +190,10 @@ impl State {
         let before = next.saturating_sub(1);
         self.exhausted = self.exhausted.split_off(&next);
         self.delivered.sequence = self.delivered.sequence.max(before);
-        self.remove_to(before, &mut |_| {});
-        if self.pending.is_empty() {
-            self.floor = self.delivered;
+        match self.remove_to(before, &mut |_| {}) {
+            Some(last) => self.raise_floor(last.number),
+            None if self.pending.is_empty() => self.floor = self.delivered,
+            None => {}
         }
     }
 

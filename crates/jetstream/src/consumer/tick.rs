@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, time::Duration};
 
+use firn_api::consumer::AckPolicy;
 use firn_id::Monotonic;
 
 use super::{Consumer, effect::ConsumerEffect, turn::Turn};
@@ -22,7 +23,7 @@ impl Consumer {
             self.tell_pause(self.state.config.pause_until.unwrap_or_default(), turn);
         }
         self.expire_waits(turn);
-        self.pin.expire(turn);
+        self.is_hungry_for_turn |= self.pin.expire(turn);
 
         let delivered = self.state.delivered;
         let heartbeat = |text: &mut Vec<u8>| {
@@ -39,7 +40,12 @@ impl Consumer {
         if has_waited && self.waiting.is_empty() {
             self.active_at = now.monotonic;
         }
-        self.push.beat(&heartbeat, turn);
+        let is_idle = self.push.beat(&heartbeat, turn);
+        // Acknowledgements come as answers: when nothing more is sent, the last ones have to be asked for.
+        let acks_by_answers = self.state.config.ack_policy == AckPolicy::FlowControl;
+        if is_idle && acks_by_answers && !self.state.pending.is_empty() {
+            self.push.ask((&self.stream, &self.name), turn);
+        }
         self.expire_consumer(turn);
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) reply: Box<[u8]>,
-    /// Messages still to be sent.
+    /// Messages still to be sent; 0 is one, where no number was named.
     left: u64,
     /// Bytes of them, where they are limited.
     bytes_left: Option<u64>,
@@ -57,7 +57,7 @@ impl Request {
         let heartbeat = Some(request.idle_heartbeat.duration()).filter(|heartbeat| !heartbeat.is_zero());
         Request {
             reply: reply.into(),
-            left: u64::try_from(request.batch).unwrap_or(1),
+            left: u64::try_from(request.batch).unwrap_or(0),
             bytes_left: u64::try_from(request.max_bytes).ok().filter(|bytes| *bytes > 0),
             no_wait: request.no_wait,
             is_served: false,
@@ -112,6 +112,11 @@ impl Waiting {
 
     pub(super) fn wake(&self) -> Option<Monotonic> {
         self.wake
+    }
+
+    /// Messages that those who wait want.
+    pub(super) fn wanted(&self) -> u64 {
+        self.requests.iter().map(|request| request.left.max(1)).fold(0, u64::saturating_add)
     }
 
     pub(super) fn add(&mut self, request: Request, policy: PriorityPolicy) {

@@ -294,11 +294,11 @@ fn an_acknowledgement_of_all_takes_those_before_with_it() {
           in.1 s.a 2.3.5 left 1
         ack 4
         info
-          delivered 5/4 floor 5/4 pending 0 redelivered 0 waiting 0 left 1
+          delivered 5/4 floor 4/4 pending 0 redelivered 0 waiting 0 left 1
         ack 5 +TERM
           MSG_TERMINATED {"consumer_seq":5,"stream_seq":3,"deliveries":2}
         info
-          delivered 5/4 floor 5/4 pending 0 redelivered 0 waiting 0 left 1
+          delivered 5/4 floor 4/4 pending 0 redelivered 0 waiting 0 left 1
         "#,
     );
 }

@@ -44,7 +44,7 @@ fn overflow_is_served_when_enough_has_piled_up() {
         pull in.2 {"group":"g"}
           in.2 s.a 1.5.5 left 2
         pull in.3 {"group":"g","min_pending":50,"no_wait":true}
-          in.3 404 No Messages
+          in.3 408 Requests Pending
         "#,
     );
 }
@@ -89,9 +89,12 @@ fn one_client_is_pinned_as_long_as_it_asks() {
           in.c 423 Nats-Pin-Id mismatch
         +1s
           0.400 UNPINNED {"group":"g","reason":"timeout"}
-          0.800 in.b 408 Request Timeout | Nats-Pending-Messages: 2 | Nats-Pending-Bytes: 0
+          0.400 PINNED {"group":"g","pinned_id":"…"}
+          0.400 in.b s.a 1.3.3 left 0 [pin of 22 bytes]
+          0.800 in.b 408 Request Timeout | Nats-Pending-Messages: 1 | Nats-Pending-Bytes: 0
+          0.900 UNPINNED {"group":"g","reason":"timeout"}
         info
-          delivered 2/2 floor 0/0 pending 2 redelivered 0 waiting 0 left 1 group g of nobody
+          delivered 3/3 floor 0/0 pending 3 redelivered 0 waiting 0 left 0 group g of nobody
         "#,
     );
 }
@@ -103,7 +106,7 @@ fn an_unpinned_client_makes_room() {
         consumer {"priority_policy":"pinned_client","priority_groups":["g"]}
         put s.a
         pull in.x {"group":"g","id":"x"}
-          in.x 423 Nats-Wrong-Pin-Id | Nats-Pending-Messages: 1 | Nats-Pending-Bytes: 0
+          in.x 423 Nats-Wrong-Pin-Id | Nats-Pending-Messages: 0 | Nats-Pending-Bytes: 0
         pull in.a {"group":"g","batch":3}
           PINNED {"group":"g","pinned_id":"…"}
           in.a s.a 1.1.1 left 0 [pin of 22 bytes]

@@ -7,7 +7,7 @@
 //!   ack 2 -NAK 1s                     what is said of the second delivery; "ack 2>in.9 …" asks for an answer
 //!   +250ms                            time passes; the consumer is called whenever it wanted to be
 //!   on / off                          somebody listens to what is pushed / nobody does
-//!   flow                              the last question of flow control is answered
+//!   flow                              the last question of flow control is answered, with a header or without
 //!   needs / done                      of the messages of s.a, those still needed / what it said to need no more
 //!   clock +60s                        the wall clock is put forward or back
 //!   deaf in.1                         nobody listens there any more
@@ -160,7 +160,8 @@ impl World {
             "on" | "off" => self.call(|consumer, turn| consumer.interest(turn, word == "on")),
             "flow" => {
                 let subject = self.question.take().expect("a question");
-                self.call(|consumer, turn| consumer.flow_reply(turn, subject.as_bytes()));
+                let headers = if rest.is_empty() { String::new() } else { format!("NATS/1.0\r\n{rest}\r\n\r\n") };
+                self.call(|consumer, turn| consumer.flow_reply(turn, subject.as_bytes(), headers.as_bytes()));
             }
             "info" => said.push(self.info()),
             "restart" => self.restart(),

@@ -149,7 +149,7 @@ fn what_a_pull_may_ask_for_is_limited() {
         pull in.1 {"expires":100000000}
         pull in.2 {"expires":200000000}
         +150ms
-          0.100 in.1 408 Request Timeout | Nats-Pending-Messages: 1 | Nats-Pending-Bytes: 0
+          0.100 in.1 408 Request Timeout | Nats-Pending-Messages: 0 | Nats-Pending-Bytes: 0
         pull in.3 {"expires":200000000}
         pull in.4 {"expires":200000000}
           in.4 409 Exceeded MaxWaiting
@@ -224,7 +224,9 @@ fn who_waits_for_acknowledgements_gets_no_more() {
           in.1 s.a 1.1.1 left 3
           in.1 s.a 1.2.2 left 2
         pull in.2 {"no_wait":true}
-          in.2 404 No Messages
+          in.2 408 Requests Pending
+        pull in.3 {"no_wait":true,"expires":1000000000}
+          in.3 408 Requests Pending
         info
           delivered 2/2 floor 0/0 pending 2 redelivered 0 waiting 1 left 2
         ack 1
@@ -271,7 +273,7 @@ fn an_unused_consumer_asks_to_be_deleted() {
         pull in.1 {"expires":1000000000}
         +900ms
         +250ms
-          0.100 in.1 408 Request Timeout | Nats-Pending-Messages: 1 | Nats-Pending-Bytes: 0
+          0.100 in.1 408 Request Timeout | Nats-Pending-Messages: 0 | Nats-Pending-Bytes: 0
         +1s
           0.150 delete it
         "#,

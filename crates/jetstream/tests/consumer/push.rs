@@ -113,10 +113,22 @@ fn a_flow_answer_acknowledges_where_that_is_the_policy() {
           delivered 5/5 floor 0/0 pending 5 redelivered 0 waiting 0 left 0 bound
         flow
         info
-          delivered 5/5 floor 3/3 pending 2 redelivered 0 waiting 0 left 0 bound
-        +2s
+          delivered 5/5 floor 0/0 pending 5 redelivered 0 waiting 0 left 0 bound
+        +2500ms
           1.000 push 100 Idle Heartbeat | Nats-Last-Consumer: 5 | Nats-Last-Stream: 5
-          2.000 push 100 Idle Heartbeat | Nats-Last-Consumer: 5 | Nats-Last-Stream: 5
+          1.000 push 100 FlowControl Request > $JS.FC.S.C.0002
+          2.000 push 100 Idle Heartbeat | Nats-Last-Consumer: 5 | Nats-Last-Stream: 5 | Nats-Consumer-Stalled: $JS.FC.S.C.0002
+        flow Nats-Last-Stream: 4
+        info
+          delivered 5/5 floor 4/4 pending 1 redelivered 0 waiting 0 left 0 bound
+        +1s
+          0.500 push 100 Idle Heartbeat | Nats-Last-Consumer: 5 | Nats-Last-Stream: 5
+          0.500 push 100 FlowControl Request > $JS.FC.S.C.0003
+        flow Nats-Last-Stream: 5
+        info
+          delivered 5/5 floor 5/5 pending 0 redelivered 0 waiting 0 left 0 bound
+        +1s
+          0.500 push 100 Idle Heartbeat | Nats-Last-Consumer: 5 | Nats-Last-Stream: 5
         "#,
     );
 }
