@@ -514,7 +514,7 @@ impl Stream {
             self.call(turn, number, |consumer, turn| consumer.ack(turn, ack));
         } else if let Some(flow) = subject::FlowControl::parse(subject) {
             let Some(number) = self.consumers.find(flow.consumer) else { return };
-            self.call(turn, number, |consumer, turn| consumer.flow_reply(turn, subject));
+            self.call(turn, number, |consumer, turn| consumer.flow_reply(turn, subject, packet.headers()));
         }
     }
 }
