@@ -8,6 +8,7 @@ mod request;
 mod subscribe;
 
 mod account;
+mod buckets;
 mod consumer;
 mod kv;
 mod object;

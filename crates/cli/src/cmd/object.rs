@@ -11,6 +11,7 @@ use anyhow::Result;
 use async_nats::jetstream::object_store::ObjectStore;
 use clap::Subcommand;
 
+use crate::cmd::buckets::Buckets;
 use crate::connection::ConnectionArgs;
 use crate::jetstream::{self, JetStream};
 
@@ -68,7 +69,10 @@ async fn open(bucket: &str, jetstream: &JetStream) -> Result<ObjectStore> {
     Ok(jetstream.context().get_object_store(bucket).await?)
 }
 
+/// Buckets of objects.
+const BUCKETS: Buckets = Buckets { prefix: "OBJ_", maker: "firn object add" };
+
 /// What clients call the stream of a bucket.
 fn stream(bucket: &str) -> String {
-    format!("OBJ_{bucket}")
+    BUCKETS.stream_of(bucket)
 }

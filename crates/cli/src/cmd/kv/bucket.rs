@@ -6,6 +6,7 @@ use firn_api::stream::{Compression, StreamCreated, StreamDeleted, StreamInfo};
 use firn_api::subject::Operation;
 use serde_json::{Map, Value, json};
 
+use crate::cmd::buckets::Buckets;
 use crate::cmd::stream::sheet::{cluster, limit, metadata, span};
 use crate::confirm::confirm;
 use crate::duration;
@@ -13,6 +14,9 @@ use crate::jetstream::JetStream;
 use crate::members::{self, Kind, Members, Row, Rows};
 use crate::show;
 use crate::table::{Sheet, yes};
+
+/// Buckets of values.
+pub(super) const BUCKETS: Buckets = Buckets { prefix: "KV_", maker: "firn kv add" };
 
 /// Revisions of a key that a bucket may keep.
 const HISTORY_MAX: i64 = 64;
@@ -133,9 +137,14 @@ pub(crate) async fn delete(args: &DeleteArgs, jetstream: &JetStream) -> Result<(
     Ok(())
 }
 
+/// The bucket that an origin is, or the stream where it is none.
+fn origin_of(stream: &str) -> &str {
+    BUCKETS.bucket_of(stream).unwrap_or(stream)
+}
+
 /// What clients call the stream of a bucket.
 pub(crate) fn stream(bucket: &str) -> String {
-    format!("KV_{bucket}")
+    BUCKETS.stream_of(bucket)
 }
 
 /// What all buckets have in common.
@@ -202,11 +211,10 @@ fn sheet(bucket: &str, info: &StreamInfo) -> Sheet {
         sheet.value("Republishing", format_args!("{} to {}", republish.src, republish.dest));
     }
     for origin in config.mirror.iter().chain(&config.sources) {
-        sheet.value("Origin Bucket", origin.name.trim_start_matches("KV_"));
+        sheet.value("Origin Bucket", origin_of(&origin.name));
     }
     for origin in info.mirror.iter().chain(&info.sources) {
-        sheet
-            .value("Lag", format_args!("{} behind {}", show::count(origin.lag), origin.name.trim_start_matches("KV_")));
+        sheet.value("Lag", format_args!("{} behind {}", show::count(origin.lag), origin_of(&origin.name)));
     }
     metadata(&config.metadata, &mut sheet);
     if let Some(info) = &info.cluster {

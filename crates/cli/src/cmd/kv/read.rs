@@ -12,12 +12,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use tokio::signal;
 
+use crate::cmd::buckets::Form;
 use crate::cmd::subscribe::matches;
 use crate::jetstream::JetStream;
 use crate::message;
 use crate::show;
 use crate::table::{Column, Table};
 
+use super::bucket::BUCKETS;
 use super::open;
 
 #[derive(Args, Debug)]
@@ -255,39 +257,31 @@ pub(crate) async fn list(args: &ListArgs, jetstream: &JetStream) -> Result<()> {
 }
 
 async fn buckets(args: &ListArgs, jetstream: &JetStream) -> Result<()> {
-    let mut streams = jetstream.streams(None).await?;
-    streams.retain(|stream| stream.config.name.starts_with("KV_"));
-    let name = |stream: &StreamInfo| stream.config.name.trim_start_matches("KV_").to_owned();
-    if args.json {
-        return show::json(&streams.iter().map(name).collect::<Vec<_>>());
-    }
-    if args.names {
-        return streams.iter().try_for_each(|stream| Ok(show::line(name(stream))?));
-    }
-    if streams.is_empty() {
-        show::note("No buckets; `firn kv add` makes one");
-        return Ok(());
-    }
-    let mut table = Table::new([
-        Column::Left("Bucket"),
-        Column::Left("Description"),
-        Column::Left("Created"),
-        Column::Right("Size"),
-        Column::Right("Values"),
-        Column::Left("Last Update"),
-    ]);
-    for stream in &streams {
-        let StreamInfo { config, created, state, ts, .. } = stream;
-        table.row([
-            name(stream),
-            config.description.clone(),
-            show::moment(created),
-            show::size(state.bytes),
-            show::count(state.messages),
-            show::ago(ts, &state.last_ts),
-        ]);
-    }
-    Ok(show::line(table)?)
+    let form = Form { json: args.json, names: args.names };
+    BUCKETS
+        .list(form, jetstream, |all| {
+            let mut table = Table::new([
+                Column::Left("Bucket"),
+                Column::Left("Description"),
+                Column::Left("Created"),
+                Column::Right("Size"),
+                Column::Right("Values"),
+                Column::Left("Last Update"),
+            ]);
+            for (name, stream) in all {
+                let StreamInfo { config, created, state, ts, .. } = stream;
+                table.row([
+                    name.clone(),
+                    config.description.clone(),
+                    show::moment(created),
+                    show::size(state.bytes),
+                    show::count(state.messages),
+                    show::ago(ts, &state.last_ts),
+                ]);
+            }
+            Ok(show::line(table)?)
+        })
+        .await
 }
 
 /// # Errors
